@@ -1,0 +1,54 @@
+# The one task runner. `make run` and `make test` work on a fresh Debian 12 machine with git, make, apt and root.
+# PRESET picks a preset of CMakePresets.json for build and test, e.g. `make test PRESET=asan`.
+PRESET ?= dev
+BUILD := build/$(PRESET)
+JOBS ?= $(shell nproc)
+FUZZ_SECONDS ?= 600
+
+.PHONY: run test build check fmt bench fuzz e2e release coverage setup setup-test clean
+.DEFAULT_GOAL := build
+
+setup:
+	@tools/setup
+setup-test:
+	@tools/setup test
+
+$(BUILD)/build.ninja: CMakeLists.txt CMakePresets.json $(wildcard cmake/*.cmake)
+	@cmake --preset $(PRESET) >/dev/null
+
+build: setup-test $(BUILD)/build.ninja
+	@cmake --build $(BUILD) -j $(JOBS)
+
+run: setup
+	@tools/run
+
+test: build
+	@ctest --test-dir $(BUILD) --output-on-failure -j $(JOBS)
+
+e2e: build
+	@ctest --test-dir $(BUILD) --output-on-failure -L e2e
+
+check: setup-test $(BUILD)/build.ninja
+	@tools/check $(BUILD)
+
+fmt: setup-test
+	@git ls-files '*.cc' '*.h' | xargs -r clang-format-19 -i
+
+bench: setup-test
+	@cmake --preset bench >/dev/null && cmake --build build/bench -j $(JOBS)
+	@bench/run build/bench
+
+fuzz: setup-test
+	@cmake --preset fuzz >/dev/null && cmake --build build/fuzz -j $(JOBS)
+	@tools/fuzz build/fuzz $(FUZZ_SECONDS)
+
+release: setup
+	@cmake --preset release >/dev/null && cmake --build build/release -j $(JOBS)
+	@echo "build/release/portcullis is ready; try: build/release/portcullis init --data ./data"
+
+coverage: setup-test
+	@cmake --preset coverage >/dev/null && cmake --build build/coverage -j $(JOBS)
+	@tools/coverage build/coverage
+
+clean:
+	@rm -rf build

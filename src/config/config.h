@@ -1,0 +1,95 @@
+// config/config.h: portcullis.toml as plain structs.
+//
+// Every error says file:line:column and what to do. Unknown keys are errors (a mistyped limit must not be a missing
+// limit). Paths in the file are taken relative to the file's folder. Values with units are written as text: "40 MiB",
+// "30s", "25h".
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace portcullis::config {
+
+struct Address {
+  std::string host;  // an IP literal
+  std::uint16_t port = 0;
+  bool is_loopback() const;
+  std::string text() const;  // "127.0.0.1:8080", "[::1]:8080"
+  bool operator==(const Address&) const = default;
+};
+// "127.0.0.1:8080" or "[::1]:8080". Port 0 means: any free one (the server says which).
+Result<Address> parse_address(std::string_view text);
+
+struct Listen {
+  Address media{"127.0.0.1", 8080};
+  Address admin{"127.0.0.1", 9089};
+  // A secret path prefix, "/x1y2.../"; required when media is not a loopback address. Empty: none.
+  std::string media_prefix;
+  std::string api_key;  // of pict-rs's internal API; empty: that API is off
+  std::size_t loops = 0;  // I/O threads; 0: one per core
+};
+
+struct Http {
+  std::size_t max_header_bytes = 32 * 1024;
+  std::chrono::seconds idle_timeout{60};
+  std::chrono::seconds header_timeout{15};
+  std::chrono::seconds body_timeout{60};    // a whole request body
+  std::chrono::seconds upload_timeout{25};  // spooling excluded: screening and storing of one upload
+  std::chrono::seconds drain_timeout{30};   // after SIGTERM
+  std::size_t max_connections = 4096;
+};
+
+// Names and defaults as pict-rs has them where they mean the same.
+struct MediaKindLimits {
+  std::uint32_t max_width = 10'000, max_height = 10'000;
+  std::uint64_t max_area = 40'000'000;
+  std::uint64_t max_file_size = 40 * 1024 * 1024;
+  std::uint32_t max_frame_count = 1;
+};
+struct Media {
+  std::uint64_t max_file_size = 40 * 1024 * 1024;  // one file of an upload
+  std::size_t max_file_count = 1;
+  std::uint64_t spool_bytes = 512ull * 1024 * 1024;  // all uploads being received or screened, together
+  std::chrono::seconds cache_max_age{86'400};
+  std::vector<std::string> formats{"jpeg", "png", "webp", "gif", "avif", "jxl"};
+  MediaKindLimits image;
+  MediaKindLimits animation{1920, 1920, 2'073'600, 40 * 1024 * 1024, 900};
+};
+
+struct Decoder {
+  std::size_t workers = 0;  // 0: one per core
+  std::uint64_t memory = 1024ull * 1024 * 1024;  // address space of one worker
+  std::chrono::seconds timeout{15};              // of one decode
+  std::uint32_t jobs_per_worker = 200;           // then it is replaced
+};
+
+struct Inference {
+  std::filesystem::path models;  // folder with a folder per model
+  std::size_t threads = 0;       // 0: one per core
+  std::chrono::seconds timeout{10};
+};
+
+struct Config {
+  std::filesystem::path data;    // the data folder
+  std::filesystem::path policy;  // policy.toml
+  Listen listen;
+  Http http;
+  Media media;
+  Decoder decoder;
+  Inference inference;
+  std::string log_level = "info";
+};
+
+Result<Config> parse(std::string_view toml, const std::filesystem::path& file);
+Result<Config> load(const std::filesystem::path& file);
+
+// The commented file that `portcullis init` writes; parse() of it gives back what stands in `config`.
+std::string to_toml(const Config& config);
+
+}  // namespace portcullis::config
