@@ -14,7 +14,7 @@ endif()
 
 add_compile_options(
   -Wall -Wextra -Wpedantic -Wnon-virtual-dtor -Wimplicit-fallthrough
-  -Wno-gnu-statement-expression   # TRY and CO_TRY of base/result.h
+  -Wno-missing-designated-field-initializers -Wno-gnu-statement-expression   # TRY and CO_TRY of base/result.h
   -fno-omit-frame-pointer -fPIE
   -Xclang -fno-pch-timestamp)
 if(DEFINED ENV{CI})

@@ -1,4 +1,5 @@
-// Runs a fuzz target over the files of its corpus, so that every finding stays found in an ordinary build.
+// Runs a fuzz target over the files of its corpus, so that every finding stays found in an ordinary
+// build.
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>

@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <sys/stat.h>
 
+#include <boost/asio/co_spawn.hpp>
 #include <cerrno>
 #include <cstdio>
 #include <ctime>
@@ -128,8 +129,8 @@ Status write_all(int fd, ByteView bytes) {
 Result<std::size_t> read_at(int fd, std::span<std::byte> bytes, std::uint64_t offset) {
   std::size_t done = 0;
   while (done < bytes.size()) {
-    const ssize_t count = ::pread(fd, bytes.data() + done, bytes.size() - done,
-                                  static_cast<off_t>(offset + done));
+    const ssize_t count =
+        ::pread(fd, bytes.data() + done, bytes.size() - done, static_cast<off_t>(offset + done));
     if (count < 0) {
       if (errno == EINTR) continue;
       return fail_errno("cannot read");
@@ -147,7 +148,8 @@ Result<Bytes> read_file(const std::string& path, std::uint64_t most) {
   if (::fstat(fd.get(), &info) != 0) return fail_errno("cannot look at " + path);
   if (!S_ISREG(info.st_mode)) return fail(Fault::client, "{} is not a file", path);
   if (static_cast<std::uint64_t>(info.st_size) > most)
-    return fail(Fault::limits, "{} has {} bytes, more than the {} allowed", path, info.st_size, most);
+    return fail(Fault::limits, "{} has {} bytes, more than the {} allowed", path, info.st_size,
+                most);
   Bytes bytes(static_cast<std::size_t>(info.st_size));
   bytes.resize(TRY(read_at(fd.get(), bytes, 0)));
   return bytes;
@@ -176,8 +178,25 @@ Pool::Pool(std::string name, std::size_t threads) : threads_(threads), pool_(thr
     asio::post(pool_, [name] { ::pthread_setname_np(::pthread_self(), name.c_str()); });
 }
 
-Pool::~Pool() {
-  pool_.join();
+Pool::~Pool() { pool_.join(); }
+
+Task<void> all(std::vector<Task<void>> tasks) {
+  if (tasks.empty()) co_return;
+  const Executor executor = co_await asio::this_coro::executor;
+  std::size_t left = tasks.size();
+  std::exception_ptr first;
+  co_await asio::async_initiate<const asio::use_awaitable_t<Executor>, void()>(
+      [&](auto handler) {
+        auto shared = std::make_shared<decltype(handler)>(std::move(handler));
+        for (Task<void>& task : tasks)
+          asio::co_spawn(executor, std::move(task),
+                         [&left, &first, shared, executor](std::exception_ptr error) {
+                           if (error && !first) first = error;
+                           if (--left == 0) asio::post(executor, [shared] { (*shared)(); });
+                         });
+      },
+      use_task);
+  if (first) std::rethrow_exception(first);
 }
 
 }  // namespace portcullis

@@ -8,15 +8,18 @@
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/id.h"
-#include "base/result.h"
 #include "base/log.h"
+#include "base/result.h"
 #include "base/task.h"
 
 namespace portcullis {
 namespace {
 
 TEST(Hex, reads_back_what_it_wrote_and_nothing_else) {
-  EXPECT_EQ(to_hex(as_bytes(std::string_view("\x00\xff" "a", 3))), "00ff61");
+  EXPECT_EQ(to_hex(as_bytes(std::string_view("\x00\xff"
+                                             "a",
+                                             3))),
+            "00ff61");
   for (const char* wrong : {"0", "0g", "0x", " 0"}) EXPECT_FALSE(from_hex(wrong)) << wrong;
   EXPECT_EQ(as_text(*from_hex("4D4e")), "MN");
 }
@@ -43,13 +46,16 @@ TEST(Time, is_written_as_json_and_http_want_it) {
 
 TEST(Ids, look_like_version_4_and_differ) {
   const std::string id = random_uuid();
-  EXPECT_THAT(id, testing::MatchesRegex("[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"));
+  EXPECT_THAT(id, testing::MatchesRegex(
+                      "[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"));
   EXPECT_NE(id, random_uuid());
 }
 
 TEST(Log, writes_one_json_object_whatever_the_values_hold) {
-  EXPECT_EQ(log::format_line("T", log::Level::info, "a \"b\"\n", {{"n", 3}, {"s", "\x01\xff"}, {"b", true}}),
-            R"({"time":"T","level":"info","what":"a \"b\"\u000a","n":3,"s":"\u0001\u00ff","b":true})");
+  EXPECT_EQ(
+      log::format_line("T", log::Level::info, "a \"b\"\n",
+                       {{"n", 3}, {"s", "\x01\xff"}, {"b", true}}),
+      R"({"time":"T","level":"info","what":"a \"b\"\u000a","n":3,"s":"\u0001\u00ff","b":true})");
 }
 
 TEST(Pool, runs_away_from_the_loop_and_comes_back_to_it) {
@@ -68,6 +74,37 @@ TEST(Pool, runs_away_from_the_loop_and_comes_back_to_it) {
   asio::co_spawn(loop, work(), asio::detached);
   loop.run();
   EXPECT_TRUE(done);
+}
+
+TEST(All, ends_with_the_last_task_and_throws_the_first_exception) {
+  asio::io_context loop;
+  Pool pool("test", 2);
+  int ended = 0;
+  bool threw = false;
+  auto good = [&]() -> Task<void> {
+    co_await pool.run([] {});
+    ++ended;
+  };
+  auto bad = [&]() -> Task<void> {
+    co_await pool.run([] {});
+    throw std::runtime_error("no");
+  };
+  auto work = [&]() -> Task<void> {
+    co_await all({});
+    std::vector<Task<void>> tasks;
+    tasks.push_back(good());
+    tasks.push_back(bad());
+    tasks.push_back(good());
+    try {
+      co_await all(std::move(tasks));
+    } catch (const std::runtime_error&) {
+      threw = true;
+    }
+    EXPECT_EQ(ended, 2);
+  };
+  asio::co_spawn(loop, work(), asio::detached);
+  loop.run();
+  EXPECT_TRUE(threw);
 }
 
 Result<int> half(int value) {

@@ -1,4 +1,5 @@
-// base/clock.h: time is a parameter. Product code asks the Clock& it was given; tests hand in testing/virtual_clock.h.
+// base/clock.h: time is a parameter. Product code asks the Clock& it was given; tests hand in
+// testing/virtual_clock.h.
 #pragma once
 
 #include <chrono>
@@ -7,7 +8,7 @@
 namespace portcullis {
 
 using WallTime = std::chrono::sys_time<std::chrono::microseconds>;  // UTC
-using SteadyTime = std::chrono::steady_clock::time_point;           // for deadlines; never goes back
+using SteadyTime = std::chrono::steady_clock::time_point;  // for deadlines; never goes back
 using Deadline = SteadyTime;
 
 // Thread-safe.

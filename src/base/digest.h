@@ -1,8 +1,8 @@
 // base/digest.h: the digests of an original, computed while its bytes pass by.
 #pragma once
 
-#include <array>
 #include <algorithm>
+#include <array>
 #include <compare>
 #include <cstddef>
 #include <cstring>

@@ -19,8 +19,8 @@ std::function<void(std::string_view)> test_sink;
 
 spdlog::logger& logger() {
   static const auto instance = [] {
-    auto made = std::make_shared<spdlog::logger>(
-        "portcullis", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+    auto made = std::make_shared<spdlog::logger>("portcullis",
+                                                 std::make_shared<spdlog::sinks::stderr_sink_mt>());
     made->set_pattern("%v");
     made->set_level(spdlog::level::trace);
     made->flush_on(spdlog::level::trace);
@@ -39,7 +39,8 @@ void append_string(std::string& line, std::string_view text) {
       line += '\\';
       line += c;
     } else if (value < 0x20 || value >= 0x7f) {
-      line += fmt::format("\\u{:04x}", value);  // bytes, not code points: a log line is always valid JSON
+      line += fmt::format("\\u{:04x}",
+                          value);  // bytes, not code points: a log line is always valid JSON
     } else {
       line += c;
     }
@@ -61,10 +62,14 @@ void append_value(std::string& line, const Field& field) {
 
 std::string_view name(Level level) {
   switch (level) {
-    case Level::debug: return "debug";
-    case Level::info: return "info";
-    case Level::warning: return "warning";
-    case Level::error: return "error";
+    case Level::debug:
+      return "debug";
+    case Level::info:
+      return "info";
+    case Level::warning:
+      return "warning";
+    case Level::error:
+      return "error";
   }
   return "error";
 }

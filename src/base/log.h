@@ -1,7 +1,9 @@
-// base/log.h: one JSON object a line on standard error: time, level, request id, what happened, named values.
+// base/log.h: one JSON object a line on standard error: time, level, request id, what happened,
+// named values.
 //
-// Never log a token, key, cookie, address, or anything a stranger wrote without limit: values are escaped and cut at
-// 1,024 characters here, but leaving secrets out is the caller's duty. Thread-safe.
+// Never log a token, key, cookie, address, or anything a stranger wrote without limit: values are
+// escaped and cut at 1,024 characters here, but leaving secrets out is the caller's duty.
+// Thread-safe.
 #pragma once
 
 #include <concepts>
@@ -30,16 +32,26 @@ struct Field {
 };
 
 void set_level(Level level);
-// Lines go to this sink instead of standard error; for tests. An empty function restores standard error.
+// Lines go to this sink instead of standard error; for tests. An empty function restores standard
+// error.
 void set_sink(std::function<void(std::string_view line)> sink);
 
 void write(Level level, std::string_view what, std::initializer_list<Field> fields);
-inline void debug(std::string_view what, std::initializer_list<Field> f = {}) { write(Level::debug, what, f); }
-inline void info(std::string_view what, std::initializer_list<Field> f = {}) { write(Level::info, what, f); }
-inline void warning(std::string_view what, std::initializer_list<Field> f = {}) { write(Level::warning, what, f); }
-inline void error(std::string_view what, std::initializer_list<Field> f = {}) { write(Level::error, what, f); }
+inline void debug(std::string_view what, std::initializer_list<Field> f = {}) {
+  write(Level::debug, what, f);
+}
+inline void info(std::string_view what, std::initializer_list<Field> f = {}) {
+  write(Level::info, what, f);
+}
+inline void warning(std::string_view what, std::initializer_list<Field> f = {}) {
+  write(Level::warning, what, f);
+}
+inline void error(std::string_view what, std::initializer_list<Field> f = {}) {
+  write(Level::error, what, f);
+}
 
 // The line that write() would emit, without the newline.
-std::string format_line(std::string_view time, Level level, std::string_view what, std::initializer_list<Field> fields);
+std::string format_line(std::string_view time, Level level, std::string_view what,
+                        std::initializer_list<Field> fields);
 
 }  // namespace portcullis::log

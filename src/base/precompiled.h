@@ -1,7 +1,8 @@
-// base/precompiled.h: what nearly every file includes, compiled once for all rooms. Including it is never needed:
-// each file includes what it uses.
+// base/precompiled.h: what nearly every file includes, compiled once for all rooms. Including it is
+// never needed: each file includes what it uses.
 #pragma once
 
+#include <fmt/format.h>
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -14,7 +15,6 @@
 #include <cstring>
 #include <expected>
 #include <filesystem>
-#include <fmt/format.h>
 #include <fstream>
 #include <functional>
 #include <map>

@@ -1,13 +1,14 @@
 // base/result.h: errors are values, and say whose fault they are.
 //
-// A function that can fail returns Result<T>. TRY(expression) gives the value or returns the error from the enclosing
-// function; CO_TRY does the same inside a coroutine. Exceptions of libraries are caught in the one file that calls
-// them. PORTCULLIS_CHECK is for our own bugs only: it stays on in release builds and aborts.
+// A function that can fail returns Result<T>. TRY(expression) gives the value or returns the error
+// from the enclosing function; CO_TRY does the same inside a coroutine. Exceptions of libraries are
+// caught in the one file that calls them. PORTCULLIS_CHECK is for our own bugs only: it stays on in
+// release builds and aborts.
 #pragma once
 
+#include <fmt/format.h>
 #include <cstdlib>
 #include <expected>
-#include <fmt/format.h>
 #include <string>
 #include <utility>
 
@@ -22,8 +23,8 @@ enum class Fault {
   us,        // our bug, or a wrong installation
 };
 
-// `what` is for the log and for the person at the terminal, never for a remote client. `code` is a machine word
-// where one exists (e.g. "validate-width"), else empty.
+// `what` is for the log and for the person at the terminal, never for a remote client. `code` is a
+// machine word where one exists (e.g. "validate-width"), else empty.
 struct Error {
   Fault fault = Fault::us;
   std::string what;
@@ -42,8 +43,10 @@ std::unexpected<Error> fail(Fault fault, fmt::format_string<Args...> text, Args&
 
 // The same with a machine word for the answer.
 template <class... Args>
-std::unexpected<Error> fail_with(Fault fault, std::string code, fmt::format_string<Args...> text, Args&&... args) {
-  return std::unexpected(Error{fault, fmt::format(text, std::forward<Args>(args)...), std::move(code)});
+std::unexpected<Error> fail_with(Fault fault, std::string code, fmt::format_string<Args...> text,
+                                 Args&&... args) {
+  return std::unexpected(
+      Error{fault, fmt::format(text, std::forward<Args>(args)...), std::move(code)});
 }
 
 // "what: errno's text", Fault::storage.
@@ -53,15 +56,16 @@ std::unexpected<Error> fail_errno(std::string_view what);
 
 }  // namespace portcullis
 
-#define PORTCULLIS_CHECK(expression) \
-  ((expression) ? static_cast<void>(0) : ::portcullis::check_failed(#expression, __FILE__, __LINE__))
+#define PORTCULLIS_CHECK(expression)   \
+  ((expression) ? static_cast<void>(0) \
+                : ::portcullis::check_failed(#expression, __FILE__, __LINE__))
 
-#define PORTCULLIS_TRY_WITH(return_, expression)                                         \
-  ({                                                                                     \
-    auto&& result_of_try = (expression);                                                 \
-    if (!result_of_try) [[unlikely]]                                                     \
-      return_ std::unexpected(std::move(result_of_try).error());                         \
-    *std::move(result_of_try);                                                           \
+#define PORTCULLIS_TRY_WITH(return_, expression)                 \
+  ({                                                             \
+    auto&& result_of_try = (expression);                         \
+    if (!result_of_try) [[unlikely]]                             \
+      return_ std::unexpected(std::move(result_of_try).error()); \
+    *std::move(result_of_try);                                   \
   })
 #define TRY(expression) PORTCULLIS_TRY_WITH(return, expression)
 #define CO_TRY(expression) PORTCULLIS_TRY_WITH(co_return, expression)

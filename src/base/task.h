@@ -1,12 +1,14 @@
 // base/task.h: coroutines, and pools of threads for what must not run on an I/O thread.
 //
-// A Task belongs to the io_context it was spawned on: everything between two co_awaits runs on that loop's one thread.
-// Blocking work (files, database, inference, decoding) goes to a Pool and comes back once:
+// A Task belongs to the io_context it was spawned on: everything between two co_awaits runs on that
+// loop's one thread. Blocking work (files, database, inference, decoding) goes to a Pool and comes
+// back once:
 //
 //   Result<Blob> blob = co_await files.run([&] { return store.open(digest); });
 //
-// The function given to run() may refer to the awaiting coroutine's locals, because the coroutine does not go on, and
-// is not destroyed, before it has finished. Exceptions thrown by it reach the awaiting coroutine.
+// The function given to run() may refer to the awaiting coroutine's locals, because the coroutine
+// does not go on, and is not destroyed, before it has finished. Exceptions thrown by it reach the
+// awaiting coroutine.
 #pragma once
 
 #include <atomic>
@@ -15,14 +17,15 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/thread_pool.hpp>
 #include <boost/asio/this_coro.hpp>
+#include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <exception>
 #include <memory>
 #include <optional>
 #include <string>
 #include <type_traits>
+#include <vector>
 
 namespace portcullis {
 
@@ -58,7 +61,7 @@ class Pool {
           auto work = asio::make_work_guard(asio::get_associated_executor(handler));
           auto shared = std::make_shared<decltype(handler)>(std::move(handler));
           pending_.fetch_add(1, std::memory_order_relaxed);
-          asio::post(pool_, [this, &function, &value, &error, shared, work]() mutable {
+          asio::post(pool_, [&, shared, work]() mutable {
             try {
               if constexpr (std::is_void_v<T>)
                 function();
@@ -82,5 +85,9 @@ class Pool {
   std::atomic<std::size_t> pending_{0};
   asio::thread_pool pool_;
 };
+
+// Runs all tasks side by side on the awaiting coroutine's loop and comes back when the last has
+// ended. The first exception, if any, is thrown then.
+Task<void> all(std::vector<Task<void>> tasks);
 
 }  // namespace portcullis
