@@ -96,6 +96,7 @@ struct ServerOptions {
   std::chrono::milliseconds write_stall_timeout{60'000};  // no byte of an answer could be sent; a slow reader has no other limit
   std::chrono::milliseconds discard_timeout{10'000};
   std::chrono::milliseconds linger{2'000};
+  std::chrono::milliseconds sweep_interval{1'000};  // of real time; how often deadlines are compared with the clock
   // The body of an answer that the server itself gives (400, 408, 413, 414, 431, 500): content type and text.
   std::function<std::pair<std::string, std::string>(int status, std::string_view what)> error_body;
 };

@@ -1,0 +1,68 @@
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/bytes.h"
+#include "net/net.h"
+
+namespace portcullis::net {
+
+namespace {
+
+int hex_value(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+}  // namespace
+
+std::optional<std::string> percent_decode(std::string_view text) {
+  std::string decoded;
+  decoded.reserve(text.size());
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '%') {
+      decoded += text[i];
+      continue;
+    }
+    if (text.size() - i < 3) return std::nullopt;
+    const int high = hex_value(text[i + 1]);
+    const int low = hex_value(text[i + 2]);
+    if (high < 0 || low < 0) return std::nullopt;
+    decoded += static_cast<char>(high * 16 + low);
+    i += 2;
+  }
+  return decoded;
+}
+
+std::vector<std::string> query_values(std::string_view query, std::string_view key) {
+  std::vector<std::string> values;
+  while (!query.empty()) {
+    const std::string_view pair = query.substr(0, query.find('&'));
+    query.remove_prefix(std::min(pair.size() + 1, query.size()));
+    const std::size_t equals = pair.find('=');
+    const auto name = percent_decode(pair.substr(0, equals));
+    if (!name || *name != key || pair.empty()) continue;
+    auto value = equals == std::string_view::npos ? std::optional<std::string>("")
+                                                  : percent_decode(pair.substr(equals + 1));
+    if (value) values.push_back(std::move(*value));
+  }
+  return values;
+}
+
+std::optional<std::string_view> Request::header(std::string_view name) const {
+  for (const Header& header : headers)
+    if (ascii_equal_ignoring_case(header.name, name)) return header.value;
+  return std::nullopt;
+}
+
+std::vector<std::string_view> Request::all_headers(std::string_view name) const {
+  std::vector<std::string_view> values;
+  for (const Header& header : headers)
+    if (ascii_equal_ignoring_case(header.name, name)) values.push_back(header.value);
+  return values;
+}
+
+}  // namespace portcullis::net
