@@ -1,9 +1,27 @@
-// policy/policy.h: facts in, verdict out. Pure: no clock, no I/O, no randomness, so every decision can be replayed from
-// its recorded facts.
+// policy/policy.h: facts in, verdict out. Pure: no clock, no I/O, no randomness, so every decision
+// can be replayed from its recorded facts.
 //
-// A Policy is immutable; any thread may ask it. The language is the design's §6: named signals, rules of which the first
-// match wins, conditions in three-valued logic (an unanswered condition never fires, nor does its `not`), and a default.
-// While a required signal is unanswered, accept and label are impossible unless the rule that fires names `unanswered`.
+// A Policy is immutable; any thread may ask it. The language: named signals, rules of which the
+// first match wins, and a default. Conditions are three-valued: yes, no, unknown. What is unknown
+// never fires, nor does its `not`; `all` and `any` are known as soon as one part decides them.
+//
+//   { match = "signal" }                         a list signal found the picture
+//   { unanswered = "signal" | "required" }       that signal, or any required one, could not look;
+//   always yes or no { score = "signal.label", at_least = 0.6, below = 0.85 }     either bound, or
+//   both { allow_listed = true } { format = ["gif", "webp"] }                 unknown while the
+//   picture was not decoded { all = [...] }  { any = [...] }  { not = {...} }
+//
+// Allow-list: conditions that rest on a near match or on a score are unknown for an allow-listed
+// picture. An exact match and `unanswered` are as for any other picture.
+//
+// Not asked: a signal that was not asked is unknown to `match` and `score`. `unanswered` says yes
+// to it, unless some list signal has an exact match: then it was not asked because nobody needed to
+// know, and `unanswered` says no.
+//
+// The guard: `accept` and `label` are impossible while a required signal has no answer (unanswered
+// or not asked, exact match or not), unless the rule that fires itself names each such signal, or
+// "required", in an `unanswered` outside any `not`. The verdict is then: refuse, rule "required
+// signal unanswered".
 #pragma once
 
 #include <cstdint>
@@ -27,9 +45,10 @@ enum class Answer { match, no_match, unanswered, not_asked };
 std::string_view name(Answer answer);
 std::optional<Answer> answer_from(std::string_view name);
 
-// One signal's evidence. A list says match or no_match; a classifier that ran says no_match and gives `scores`, label
-// to 0..1 (thresholds are policy's business). `detail` is for moderators and the log: which list, at what distance; why
-// unanswered. It is never shown to an uploader.
+// One signal's evidence. A list says match or no_match; a classifier that ran says no_match and
+// gives `scores`, label to 0..1 (thresholds are policy's business). A classifier's answer without a
+// finite score for each label that a rule looks at counts as unanswered. `detail` is for moderators
+// and the log: which list, at what distance; why unanswered. It is never shown to an uploader.
 struct SignalAnswer {
   Answer answer = Answer::not_asked;
   bool exact = false;  // the match was by digest, not by nearness
@@ -40,17 +59,21 @@ struct SignalAnswer {
 
 // Everything a rule may look at. No pixels; nothing that names a person.
 struct Facts {
-  Sha256 sha256;                // of the original
-  std::uint64_t bytes = 0;      // its size
-  std::string format;           // "jpeg", "png", ...; empty when it was not decoded
+  Sha256 sha256;            // of the original
+  std::uint64_t bytes = 0;  // its size
+  std::string format;       // "jpeg", "png", ...; empty when it was not decoded
   std::uint32_t width = 0, height = 0, frames = 0;
   Origin origin = Origin::upload;
-  bool allow_listed = false;    // by exact SHA-256: overrules classifiers and near matches, nothing else
+  bool allow_listed =
+      false;  // by exact SHA-256: overrules classifiers and near matches, nothing else
   std::map<std::string, SignalAnswer> signals;  // by the signal's name in the policy
   bool operator==(const Facts&) const = default;
 };
 
-// JSON both ways, for the record of a verdict and for replay.
+// JSON both ways, for the record of a verdict and for replay. Facts come back exactly as they went
+// in, to the last digit of a score; only scores that are not finite are left out, and bytes of
+// texts that are not UTF-8 become '?'. Reading is strict: unknown, missing, doubled or mistyped
+// members are an error.
 std::string to_json(const Facts& facts);
 Result<Facts> facts_from_json(std::string_view json);
 
@@ -60,13 +83,19 @@ std::optional<Outcome> outcome_from(std::string_view name);
 
 struct Verdict {
   Outcome outcome = Outcome::refuse;
-  std::string rule;       // the rule that fired; "default"; or "required signal unanswered"
-  std::string label;      // with Outcome::label
+  std::string rule;   // the rule that fired; "default"; or "required signal unanswered"
+  std::string label;  // with Outcome::label
   bool preserve = false, report = false, alert = false, ban_hash = false;
-  bool unanswered = false;  // true when the refusal came because something could not look, not because of what it saw
-  std::string reason;     // one sentence for a moderator: rule and the facts that made it fire
+  // True when hold or refuse came because something could not look, not because of what was seen:
+  // the guard, a rule that would not have fired had every signal answered, or such a default while
+  // a required signal has no answer.
+  bool unanswered = false;
+  std::string reason;  // one sentence for a moderator: rule and the facts that made it fire
   bool operator==(const Verdict&) const = default;
 };
+
+inline constexpr std::string_view kDefaultRule = "default";
+inline constexpr std::string_view kGuardRule = "required signal unanswered";
 
 enum class SignalKind { list, classifier };
 
@@ -76,7 +105,7 @@ struct SignalDefinition {
   std::vector<std::string> lists;  // patterns over list names; '*' stands for any characters
   std::string model;               // a folder in models/
   bool required = false;
-  int radius = 31;                 // for near lists, 0..31
+  int radius = 31;  // for near lists, 0..31
 };
 
 // What loading checks names against.
@@ -85,7 +114,9 @@ struct Vocabulary {
   std::vector<std::string> lists;                                // names of configured lists
 };
 
-// A finding that does not stop loading, e.g. a list that no enforcing rule reaches. `where` is "file:line:column".
+// A finding that does not stop loading: a configured list that no rule except accepting ones
+// reaches, a pattern that fits no configured list, a signal that no rule looks at, a policy without
+// signals. `where` is "source:line:column".
 struct Lint {
   std::string where;
   std::string what;
@@ -93,9 +124,12 @@ struct Lint {
 
 class Policy {
  public:
-  // Errors say "source:line:column: what is wrong and what to do". Unknown keys, signals and labels, thresholds outside
-  // 0..1, unreachable rules, and a required signal without a rule for its absence are errors.
-  static Result<Policy> parse(std::string_view toml, std::string_view source, const Vocabulary& vocabulary);
+  // Errors say "source:line:column: what is wrong and what to do". Unknown keys, signals and
+  // labels, thresholds outside 0..1, rules that earlier ones make unreachable, and a required
+  // signal without a rule for its absence are errors. Bounded: 1 MiB of text, 256 signals, 256
+  // rules, 64 conditions in one rule, nested 8 deep.
+  static Result<Policy> parse(std::string_view toml, std::string_view source,
+                              const Vocabulary& vocabulary);
 
   Verdict decide(const Facts& facts) const;
 
@@ -104,8 +138,9 @@ class Policy {
   // SHA-256 of the text it was parsed from.
   const Sha256& digest() const;
 
+  struct Parsed;  // private to the room
+
  private:
-  struct Parsed;
   explicit Policy(std::shared_ptr<const Parsed> parsed);
   std::shared_ptr<const Parsed> parsed_;
 };
