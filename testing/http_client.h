@@ -150,7 +150,7 @@ class HttpClient {
     pollfd entry{socket_.get(), POLLIN, 0};
     if (::poll(&entry, 1, static_cast<int>(kPatience.count())) <= 0) return false;
     std::string block(most, '\0');
-    const ssize_t count = ::recv(socket_.get(), block.data(), block.size(), 0);
+    const ssize_t count = ::read(socket_.get(), block.data(), block.size());
     saw_end_ = count == 0;
     if (count <= 0) return false;
     received_.append(block, 0, static_cast<std::size_t>(count));

@@ -28,19 +28,19 @@ std::string address_of(const Socket& socket) {
 
 void ServerState::leave() {
   if (open_.fetch_sub(1) > 1) return;
-  std::vector<std::pair<Executor, std::function<void()>>> waiting;
+  std::vector<Waiting> waiting;
   {
     const std::scoped_lock lock(mutex_);
     waiting.swap(waiting_);
   }
-  for (auto& [executor, done] : waiting) asio::post(executor, std::move(done));
+  for (auto& [loop, done] : waiting) asio::post(loop.get_executor(), std::move(done));
 }
 
 void ServerState::when_empty(Executor executor, std::function<void()> done) {
   enter();  // so that leave() below tells, should the server be empty already
   {
     const std::scoped_lock lock(mutex_);
-    waiting_.emplace_back(executor, std::move(done));
+    waiting_.push_back({asio::make_work_guard(executor), std::move(done)});
   }
   leave();
 }

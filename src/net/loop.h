@@ -46,7 +46,11 @@ struct ServerState {
  private:
   std::atomic<std::size_t> open_{0};
   std::mutex mutex_;
-  std::vector<std::pair<Executor, std::function<void()>>> waiting_;
+  struct Waiting {
+    asio::executor_work_guard<Executor> keeps_running;  // a loop without work would end before `done`
+    std::function<void()> done;
+  };
+  std::vector<Waiting> waiting_;
 };
 
 class Loop : public std::enable_shared_from_this<Loop> {

@@ -68,8 +68,8 @@ class LoopsServer final : public Server {
   std::size_t connections() const override { return state_->connections.load(); }
 
   void drain(Deadline deadline, std::function<void()> done) override {
-    for (const auto& loop : loops_) loop->drain(deadline);
     state_->when_empty(loops_.front()->executor(), std::move(done));
+    for (const auto& loop : loops_) loop->drain(deadline);
   }
 
  private:
