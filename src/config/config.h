@@ -1,8 +1,11 @@
 // config/config.h: portcullis.toml as plain structs.
 //
-// Every error says file:line:column and what to do. Unknown keys are errors (a mistyped limit must not be a missing
-// limit). Paths in the file are taken relative to the file's folder. Values with units are written as text: "40 MiB",
-// "30s", "25h".
+// Every error says file:line:column and what to do. Unknown keys are errors (a mistyped limit must
+// not be a missing limit). Keys are called as the members below, in the tables [listen] [http]
+// [media] [media.image] [media.animation] [decoder] [inference] [log]; `data` and `policy` stand
+// above them and are the only ones without a default. Paths are taken relative to the file's
+// folder. Values with units are written as text: "40 MiB" (B, KiB, MiB, GiB, TiB), "30s" (ms, s, m,
+// h, d). Values are plain data; nothing here looks at the network, and only load() reads a file.
 #pragma once
 
 #include <chrono>
@@ -29,20 +32,24 @@ Result<Address> parse_address(std::string_view text);
 struct Listen {
   Address media{"127.0.0.1", 8080};
   Address admin{"127.0.0.1", 9089};
-  // A secret path prefix, "/x1y2.../"; required when media is not a loopback address. Empty: none.
+  // A secret path prefix, "/x1y2.../", of 16 to 128 letters, digits, '-' and '_'; required when
+  // media is not a loopback address. Empty: none.
   std::string media_prefix;
-  std::string api_key;  // of pict-rs's internal API; empty: that API is off
+  std::string api_key;    // of pict-rs's internal API; empty: that API is off
   std::size_t loops = 0;  // I/O threads; 0: one per core
+  bool operator==(const Listen&) const = default;
 };
 
 struct Http {
   std::size_t max_header_bytes = 32 * 1024;
   std::chrono::seconds idle_timeout{60};
   std::chrono::seconds header_timeout{15};
-  std::chrono::seconds body_timeout{60};    // a whole request body
-  std::chrono::seconds upload_timeout{25};  // spooling excluded: screening and storing of one upload
-  std::chrono::seconds drain_timeout{30};   // after SIGTERM
+  std::chrono::seconds body_timeout{60};  // a whole request body
+  std::chrono::seconds upload_timeout{
+      25};                                 // spooling excluded: screening and storing of one upload
+  std::chrono::seconds drain_timeout{30};  // after SIGTERM
   std::size_t max_connections = 4096;
+  bool operator==(const Http&) const = default;
 };
 
 // Names and defaults as pict-rs has them where they mean the same.
@@ -51,28 +58,36 @@ struct MediaKindLimits {
   std::uint64_t max_area = 40'000'000;
   std::uint64_t max_file_size = 40 * 1024 * 1024;
   std::uint32_t max_frame_count = 1;
+  bool operator==(const MediaKindLimits&) const = default;
 };
 struct Media {
   std::uint64_t max_file_size = 40 * 1024 * 1024;  // one file of an upload
   std::size_t max_file_count = 1;
-  std::uint64_t spool_bytes = 512ull * 1024 * 1024;  // all uploads being received or screened, together
+  std::uint64_t spool_bytes =
+      512ull * 1024 * 1024;  // all uploads being received or screened, together
   std::chrono::seconds cache_max_age{86'400};
+  // Content refusals leave at whole multiples of this, so that timing tells nothing. Zero: at once.
+  std::chrono::milliseconds refusal_step{1'000};
   std::vector<std::string> formats{"jpeg", "png", "webp", "gif", "avif", "jxl"};
   MediaKindLimits image;
   MediaKindLimits animation{1920, 1920, 2'073'600, 40 * 1024 * 1024, 900};
+  bool operator==(const Media&) const = default;
 };
 
 struct Decoder {
-  std::size_t workers = 0;  // 0: one per core
+  std::size_t workers = 0;                       // 0: one per core
   std::uint64_t memory = 1024ull * 1024 * 1024;  // address space of one worker
   std::chrono::seconds timeout{15};              // of one decode
   std::uint32_t jobs_per_worker = 200;           // then it is replaced
+  bool operator==(const Decoder&) const = default;
 };
 
 struct Inference {
-  std::filesystem::path models;  // folder with a folder per model
-  std::size_t threads = 0;       // 0: one per core
+  std::filesystem::path
+      models;               // folder with a folder per model; empty: the one beside the program
+  std::size_t threads = 0;  // 0: one per core
   std::chrono::seconds timeout{10};
+  bool operator==(const Inference&) const = default;
 };
 
 struct Config {
@@ -83,13 +98,16 @@ struct Config {
   Media media;
   Decoder decoder;
   Inference inference;
-  std::string log_level = "info";
+  std::string log_level = "info";  // [log] level: debug, info, warning, error
+  bool operator==(const Config&) const = default;
 };
 
+// `file` is for errors and for relative paths; it is not read.
 Result<Config> parse(std::string_view toml, const std::filesystem::path& file);
 Result<Config> load(const std::filesystem::path& file);
 
-// The commented file that `portcullis init` writes; parse() of it gives back what stands in `config`.
+// The commented file that `portcullis init` writes; parse() of it gives back what stands in
+// `config`, provided that its paths are absolute and UTF-8.
 std::string to_toml(const Config& config);
 
 }  // namespace portcullis::config

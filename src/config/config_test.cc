@@ -1,0 +1,301 @@
+#include "config/config.h"
+
+#include <gmock/gmock.h>
+
+#include <fstream>
+
+namespace portcullis::config {
+
+namespace {
+
+using namespace std::chrono_literals;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+constexpr std::string_view kFile = "/etc/portcullis/portcullis.toml";
+constexpr std::string_view kLeast = "data = \"/d\"\npolicy = \"/p.toml\"\n";
+
+Config parsed(std::string_view text) {
+  auto config = parse(text, kFile);
+  if (!config) {
+    ADD_FAILURE() << config.error().what;
+    return {};
+  }
+  return *std::move(config);
+}
+
+std::string error_of(std::string_view text) {
+  const auto config = parse(text, "p.toml");
+  return config ? "" : config.error().what;
+}
+
+std::string with_least(std::string_view more) { return fmt::format("{}{}", kLeast, more); }
+
+TEST(Config, needs_a_data_folder_and_a_policy_and_nothing_else) {
+  Config want;
+  want.data = "/d";
+  want.policy = "/p.toml";
+  EXPECT_EQ(parsed(kLeast), want);
+  EXPECT_THAT(error_of("policy = \"/p\"\n"), HasSubstr("p.toml:1:1: `data` is missing"));
+  EXPECT_THAT(error_of("data = \"/d\"\n"), HasSubstr("p.toml:1:1: `policy` is missing"));
+}
+
+TEST(Config, reads_every_kind_of_value) {
+  const Config config = parsed(R"(
+data = "data"
+policy = "../policy.toml"
+[listen]
+media = "[::1]:9000"
+admin = "127.0.0.2:0"
+media_prefix = "/abcdefghijklmnop/"
+api_key = "hunter2!"
+loops = 3
+[http]
+max_header_bytes = "16 KiB"
+idle_timeout = "2m"
+header_timeout = "1s"
+body_timeout = "1h"
+upload_timeout = "24s"
+drain_timeout = "0s"
+max_connections = 10
+[media]
+max_file_size = "1 MiB"
+max_file_count = 2
+spool_bytes = "1 GiB"
+cache_max_age = "7d"
+refusal_step = "250ms"
+formats = ["gif", "jpeg"]
+image = { max_width = 1, max_height = 2, max_area = 3, max_file_size = "4 B", max_frame_count = 5 }
+[media.animation]
+max_width = 6
+[decoder]
+workers = 4
+memory = "2GiB"
+timeout = "5s"
+jobs_per_worker = 1
+[inference]
+models = "models"
+threads = 2
+timeout = "3s"
+[log]
+level = "debug"
+)");
+  EXPECT_EQ(config.data, "/etc/portcullis/data");
+  EXPECT_EQ(config.policy, "/etc/policy.toml");
+  EXPECT_EQ(config.listen.media, (Address{"::1", 9000}));
+  EXPECT_EQ(config.listen.admin, (Address{"127.0.0.2", 0}));
+  EXPECT_EQ(config.listen.media_prefix, "/abcdefghijklmnop/");
+  EXPECT_EQ(config.listen.api_key, "hunter2!");
+  EXPECT_EQ(config.listen.loops, 3u);
+  EXPECT_EQ(config.http.max_header_bytes, 16'384u);
+  EXPECT_EQ(config.http.idle_timeout, 120s);
+  EXPECT_EQ(config.http.header_timeout, 1s);
+  EXPECT_EQ(config.http.body_timeout, 3600s);
+  EXPECT_EQ(config.http.upload_timeout, 24s);
+  EXPECT_EQ(config.http.drain_timeout, 0s);
+  EXPECT_EQ(config.http.max_connections, 10u);
+  EXPECT_EQ(config.media.max_file_size, 1'048'576u);
+  EXPECT_EQ(config.media.max_file_count, 2u);
+  EXPECT_EQ(config.media.spool_bytes, 1'073'741'824u);
+  EXPECT_EQ(config.media.cache_max_age, 7 * 24h);
+  EXPECT_EQ(config.media.refusal_step, 250ms);
+  EXPECT_EQ(config.media.formats, (std::vector<std::string>{"gif", "jpeg"}));
+  EXPECT_EQ(config.media.image, (MediaKindLimits{1, 2, 3, 4, 5}));
+  EXPECT_EQ(config.media.animation, (MediaKindLimits{6, 1920, 2'073'600, 41'943'040, 900}));
+  EXPECT_EQ(config.decoder, (Decoder{4, 2ull << 30, 5s, 1}));
+  EXPECT_EQ(config.inference, (Inference{"/etc/portcullis/models", 2, 3s}));
+  EXPECT_EQ(config.log_level, "debug");
+}
+
+TEST(Config, every_error_says_where_and_what) {
+  const struct {
+    std::string_view name;
+    std::string text;
+    std::string_view where;
+    std::string_view what;
+  } cases[] = {
+      {"not toml", "data = \n", "1:8", ""},
+      {"unknown key", with_least("datum = 1\n"), "3:1", "no `datum` here; there are: data"},
+      {"unknown table", with_least("[lisen]\n"), "3:2", "no `lisen`"},
+      {"unknown key in a table", with_least("[listen]\nmediaa = \"127.0.0.1:1\"\n"), "4:1",
+       "admin, api_key, loops, media, media_prefix"},
+      {"unknown key two deep", with_least("[media.image]\nwidth = 3\n"), "4:1", "max_width"},
+      {"the first of two", with_least("[log]\nx = 1\n[decoder]\ny = 1\n"), "4:1", "`x`"},
+      {"a value for a table", with_least("log = \"info\"\n"), "3:7", "[log]"},
+      {"a value for an inner table", with_least("[media]\nimage = 3\n"), "4:9", "[media.image]"},
+      {"an array of tables", with_least("[[log]]\nlevel = \"info\"\n"), "3:1", "[log]"},
+      {"key twice", with_least("[log]\nlevel = \"info\"\nlevel = \"info\"\n"), "5:", ""},
+
+      {"path as number", "data = 1\n", "1:8", "must be a text"},
+      {"empty path", "data = \"\"\n", "1:8", "must be a path"},
+      {"path with NUL", "data = \"a\\u0000b\"\n", "1:8", "must be a path"},
+      {"count as text", with_least("[listen]\nloops = \"3\"\n"), "4:9", "from 0 to 1024"},
+      {"negative count", with_least("[listen]\nloops = -1\n"), "4:9", "from 0 to 1024"},
+      {"large count", with_least("[listen]\nloops = 1025\n"), "4:9", "from 0 to 1024"},
+      {"fraction", with_least("[listen]\nloops = 1.0\n"), "4:9", "whole number"},
+      {"no width", with_least("[media.image]\nmax_width = 0\n"), "4:13", "from 1 to 65535"},
+      {"size without unit", with_least("[media]\nmax_file_size = 40\n"), "4:17", "\"40 MiB\""},
+      {"size with an unknown unit", with_least("[media]\nmax_file_size = \"40 MB\"\n"), "4:17",
+       "\"40 MiB\""},
+      {"size of nothing", with_least("[media]\nmax_file_size = \"0 B\"\n"), "4:17", "from \"1 B\""},
+      {"too little memory", with_least("[decoder]\nmemory = \"1 MiB\"\n"), "4:10", "\"64 MiB\""},
+      {"time without unit", with_least("[http]\nidle_timeout = 60\n"), "4:16", "\"30s\""},
+      {"time with an unknown unit", with_least("[http]\nidle_timeout = \"60 sec\"\n"), "4:16",
+       "\"1s\" to \"1d\""},
+      {"time too short", with_least("[http]\nidle_timeout = \"0s\"\n"), "4:16", "\"1s\""},
+      {"a part of a second", with_least("[http]\nidle_timeout = \"1500ms\"\n"), "4:16",
+       "whole seconds"},
+      {"refusals after an hour", with_least("[media]\nrefusal_step = \"1h\"\n"), "4:16", "\"1m\""},
+      {"no format", with_least("[media]\nformats = []\n"), "4:11",
+       "jpeg, png, webp, gif, avif, jxl"},
+      {"formats as text", with_least("[media]\nformats = \"gif\"\n"), "4:11", "list"},
+      {"unknown format", with_least("[media]\nformats = [\"gif\", \"bmp\"]\n"), "4:19", "may hold"},
+      {"format twice", with_least("[media]\nformats = [\"gif\", \"gif\"]\n"), "4:19", "twice"},
+      {"unknown level", with_least("[log]\nlevel = \"warn\"\n"), "4:9",
+       "debug, info, warning, error"},
+      {"host name", with_least("[listen]\nmedia = \"localhost:8080\"\n"), "4:9", "no address"},
+      {"key with a space", with_least("[listen]\napi_key = \"a b\"\n"), "4:11", "visible ASCII"},
+      {"long key", with_least(fmt::format("[listen]\napi_key = \"{:a>257}\"\n", "")), "4:11",
+       "256"},
+
+      {"open media", with_least("[listen]\nmedia = \"0.0.0.0:8080\"\n"), "4:9",
+       "`portcullis init --prefix`"},
+      {"open admin", with_least("[listen]\nadmin = \"192.168.0.1:9\"\n"), "4:9", "loopback"},
+      {"open admin on v6", with_least("[listen]\nadmin = \"[::]:9\"\n"), "4:9", "loopback"},
+      {"the same twice", with_least("[listen]\nmedia = \"127.0.0.1:9089\"\n"), "1:1", "both"},
+      {"the same twice, written", with_least("[listen]\nadmin = \"127.0.0.1:8080\"\n"), "4:9",
+       "both"},
+      {"small spool", with_least("[media]\nspool_bytes = \"1 MiB\"\n"), "4:15", "no room"},
+      {"large file", with_least("[media]\nmax_file_size = \"1 GiB\"\n"), "1:1", "512 MiB"},
+  };
+  for (const auto& c : cases) {
+    const std::string error = error_of(c.text);
+    EXPECT_THAT(error, StartsWith(fmt::format("p.toml:{}", c.where))) << c.name;
+    EXPECT_THAT(error, HasSubstr(c.what)) << c.name;
+  }
+}
+
+TEST(MediaPrefix, opens_the_media_listener_to_other_machines_only_if_it_is_secret) {
+  const auto listen = [](std::string_view prefix) {
+    return with_least(
+        fmt::format("[listen]\nmedia = \"10.0.0.2:8080\"\nmedia_prefix = \"{}\"\n", prefix));
+  };
+  EXPECT_EQ(error_of(listen("/0123456789abcdef/")), "");
+  EXPECT_EQ(error_of(listen("/0123456789ABCDEF-_xyz/")), "");
+  const std::string_view wrong[] = {"x",
+                                    "/",
+                                    "//",
+                                    "/short/",
+                                    "/0123456789abcde/",
+                                    "0123456789abcdefg/",
+                                    "/0123456789abcdefg",
+                                    "/0123456789abc/defgh/",
+                                    "/0123456789 abcdef/",
+                                    "/0123456789%20abcdef/"};
+  for (const std::string_view prefix : wrong) {
+    EXPECT_THAT(error_of(listen(prefix)), StartsWith("p.toml:5:16: `media_prefix` must be"))
+        << prefix;
+    if (prefix.size() > 2)
+      EXPECT_THAT(error_of(listen(prefix)), testing::Not(HasSubstr(std::string(prefix))))
+          << "a secret in an error";
+  }
+  EXPECT_THAT(error_of(listen("")), HasSubstr("trusted as Lemmy"));
+  EXPECT_THAT(error_of(listen(std::string(1, '/') + std::string(129, 'a') + "/")),
+              HasSubstr("16 to 128"));
+}
+
+TEST(Address, is_a_literal_and_a_port) {
+  const struct {
+    std::string_view text, host;
+    std::uint16_t port;
+    bool is_loopback;
+    std::string_view written;
+  } good[] = {
+      {"127.0.0.1:8080", "127.0.0.1", 8080, true, "127.0.0.1:8080"},
+      {"127.9.9.9:0", "127.9.9.9", 0, true, "127.9.9.9:0"},
+      {"0.0.0.0:65535", "0.0.0.0", 65535, false, "0.0.0.0:65535"},
+      {"126.0.0.1:1", "126.0.0.1", 1, false, "126.0.0.1:1"},
+      {"[::1]:8080", "::1", 8080, true, "[::1]:8080"},
+      {"[0:0::0:1]:8080", "::1", 8080, true, "[::1]:8080"},
+      {"[::]:1", "::", 1, false, "[::]:1"},
+      {"[::ffff:127.0.0.1]:1", "::ffff:127.0.0.1", 1, true, "[::ffff:127.0.0.1]:1"},
+      {"[::ffff:10.0.0.1]:1", "::ffff:10.0.0.1", 1, false, "[::ffff:10.0.0.1]:1"},
+      {"[FE80::1]:1", "fe80::1", 1, false, "[fe80::1]:1"},
+  };
+  for (const auto& c : good) {
+    const auto address = parse_address(c.text);
+    ASSERT_TRUE(address) << c.text;
+    EXPECT_EQ(*address, (Address{std::string(c.host), c.port})) << c.text;
+    EXPECT_EQ(address->is_loopback(), c.is_loopback) << c.text;
+    EXPECT_EQ(address->text(), c.written);
+    EXPECT_EQ(parse_address(address->text()), *address);
+  }
+  using namespace std::string_view_literals;
+  const std::string_view bad[] = {"",         "127.0.0.1",    "127.0.0.1:",      "127.0.0.1:65536",
+                                  ":80",      "localhost:80", "127.0.0.1:8o",    "127.0.0.1: 80",
+                                  "::1:80",   "[::1]",        "[::1]80",         "[127.0.0.1]:80",
+                                  "127.1:80", "1.2.3.4.5:80", "[::1%lo]:80",     "127.0.0.1:-1",
+                                  "[]:80",    "127.0.0.01:1", "127.0.0.1\0:1"sv, "127.0.0.1:+1"};
+  for (const std::string_view text : bad) EXPECT_FALSE(parse_address(text)) << text;
+  EXPECT_FALSE(Address{}.is_loopback());
+}
+
+TEST(ToToml, comes_back_as_it_was) {
+  Config config;
+  config.data = "/var/lib/a \"b\" \\ \x01\x7f é";
+  config.policy = "/p/policy.toml";
+  EXPECT_EQ(parsed(to_toml(config)), config) << to_toml(config);
+
+  config.listen = {{"10.0.0.1", 1}, {"::1", 2}, "/aaaaaaaaaaaaaaaaaaaa/", "k\"\\#", 7};
+  config.http = {1025, 61s, 3600s, 86'400s, 1s, 0s, 1};
+  config.media.max_file_size = 12'345;
+  config.media.max_file_count = 9;
+  config.media.spool_bytes = 3ull << 40;
+  config.media.cache_max_age = 0s;
+  config.media.refusal_step = 1'001ms;
+  config.media.formats = {"jxl"};
+  config.media.image = {1, 65'535, 4'294'836'225, 7, 100'000};
+  config.media.animation = {2, 3, 4, 1ull << 40, 6};
+  config.decoder = {1024, 64ull << 20, 600s, 1'000'000};
+  config.inference = {"/models", 8, 90s};
+  config.log_level = "error";
+  EXPECT_EQ(parsed(to_toml(config)), config) << to_toml(config);
+}
+
+TEST(ToToml, explains_itself) {
+  Config config;
+  config.data = "/d";
+  config.policy = "/p";
+  const std::string text = to_toml(config);
+  EXPECT_THAT(text, HasSubstr("# Lemmy's pictrs.url points here."));
+  EXPECT_THAT(text, HasSubstr("\nmax_file_size = \"40 MiB\"\n"));
+  EXPECT_THAT(text, HasSubstr("\nidle_timeout = \"1m\"\n"));
+  EXPECT_THAT(text, HasSubstr("\n# models = \"\"\n"));
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 120u) << line;
+}
+
+TEST(Load, says_which_file_cannot_be_read) {
+  const auto missing = load("/nowhere/portcullis.toml");
+  ASSERT_FALSE(missing);
+  EXPECT_THAT(missing.error().what, HasSubstr("/nowhere/portcullis.toml"));
+}
+
+TEST(Load, takes_paths_from_where_the_file_lies) {
+  const std::filesystem::path file =
+      std::filesystem::path(testing::TempDir()) / fmt::format("config_test_{}.toml", getpid());
+  std::ofstream(file) << "data = \"d\"\npolicy = \"p.toml\"\n";
+  const auto config = load(file);
+  std::filesystem::remove(file);
+  ASSERT_TRUE(config) << config.error().what;
+  EXPECT_EQ(config->data, file.parent_path() / "d");
+  EXPECT_EQ(config->policy, file.parent_path() / "p.toml");
+}
+
+TEST(Parse, is_bounded) {
+  EXPECT_THAT(error_of(std::string(1024 * 1024 + 1, '#')), HasSubstr("at most"));
+}
+
+}  // namespace
+
+}  // namespace portcullis::config

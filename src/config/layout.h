@@ -1,0 +1,106 @@
+// config/layout.h: every key of portcullis.toml once, in the order of the file: where it lies, what
+// it may be, and what an admin should know. Reading and writing both follow it, so they cannot
+// drift apart. Private to the room.
+//
+// A visitor has: table(name, comment), and for each key address, secret_path, secret, choice, path,
+// count, size, duration, names; each gets the key, the member, a comment, and bounds where there
+// are any.
+#pragma once
+
+#include <array>
+#include <string_view>
+
+#include "config/config.h"
+
+namespace portcullis::config {
+
+// As decoder::name() writes them.
+inline constexpr std::array<std::string_view, 6> kFormats{"jpeg", "png",  "webp",
+                                                          "gif",  "avif", "jxl"};
+inline constexpr std::array<std::string_view, 4> kLevels{"debug", "info", "warning", "error"};
+
+inline constexpr std::uint64_t kKiB = 1024, kMiB = 1024 * kKiB, kGiB = 1024 * kMiB,
+                               kTiB = 1024 * kGiB;
+
+template <class Limits, class Visitor>
+void lay_out_limits(Limits& limits, Visitor& visit) {
+  visit.count("max_width", limits.max_width, "", 1, 65'535);
+  visit.count("max_height", limits.max_height, "", 1, 65'535);
+  visit.count("max_area", limits.max_area, "Width times height of one frame.", 1, 4'294'836'225);
+  visit.size("max_file_size", limits.max_file_size, "", 1, kTiB);
+  visit.count("max_frame_count", limits.max_frame_count, "", 1, 100'000);
+}
+
+// `config` is a Config or a const one.
+template <class SomeConfig, class Visitor>
+void lay_out(SomeConfig& config, Visitor& visit) {
+  using namespace std::chrono_literals;
+  visit.path("data", config.data, "Everything Portcullis keeps lies in this folder.", true);
+  visit.path("policy", config.policy,
+             "The rules that decide what is let in. Profiles to begin with lie beside the program.",
+             true);
+
+  visit.table("listen", "");
+  visit.address("media", config.listen.media,
+                "Lemmy's pictrs.url points here. Whoever reaches this address is trusted as Lemmy, "
+                "so keep it on loopback;\nany other address needs media_prefix.");
+  visit.address("admin", config.listen.admin, "Metrics and health, for this machine only.");
+  visit.secret_path("media_prefix", config.listen.media_prefix,
+                    "A secret path that pictrs.url then ends in, such as "
+                    "\"http://10.0.0.2:8080/SECRET/\".\n`portcullis init --prefix` makes one.");
+  visit.secret("api_key", config.listen.api_key,
+               "As pictrs.api_key in Lemmy's config. Empty: the internal API is off.");
+  visit.count("loops", config.listen.loops, "Threads for the network. 0: one per core.", 0, 1024);
+
+  visit.table("http", "");
+  visit.size("max_header_bytes", config.http.max_header_bytes, "", 1 * kKiB, 1 * kMiB);
+  visit.duration("idle_timeout", config.http.idle_timeout, "Between two requests.", 1s, 24h);
+  visit.duration("header_timeout", config.http.header_timeout, "", 1s, 24h);
+  visit.duration("body_timeout", config.http.body_timeout, "For a whole request body.", 1s, 24h);
+  visit.duration("upload_timeout", config.http.upload_timeout,
+                 "Screening and storing one upload, once it was received. Lemmy waits 30s at most.",
+                 1s, 24h);
+  visit.duration("drain_timeout", config.http.drain_timeout,
+                 "What is under way may finish for this long after a request to stop.", 0s, 24h);
+  visit.count("max_connections", config.http.max_connections, "", 1, 1'000'000);
+
+  visit.table("media", "");
+  visit.size("max_file_size", config.media.max_file_size, "", 1, kTiB);
+  visit.count("max_file_count", config.media.max_file_count, "Files in one upload.", 1, 100);
+  visit.size("spool_bytes", config.media.spool_bytes,
+             "Disk space for all uploads that are being received or screened, together.", 1,
+             1024 * kTiB);
+  visit.duration(
+      "cache_max_age", config.media.cache_max_age,
+      "How long browsers and caches may keep a picture, even one that was removed since.", 0s,
+      24h * 366);
+  visit.duration(
+      "refusal_step", config.media.refusal_step,
+      "Refusals of pictures leave at whole multiples of this, so that their timing tells "
+      "nothing.",
+      0ms, 60s);
+  visit.names("formats", config.media.formats, "Pictures of any other format are refused.",
+              kFormats);
+  visit.table("media.image", "Limits for pictures that do not move.");
+  lay_out_limits(config.media.image, visit);
+  visit.table("media.animation", "Limits for those that do.");
+  lay_out_limits(config.media.animation, visit);
+
+  visit.table("decoder", "Pictures are decoded in locked-in processes of their own.");
+  visit.count("workers", config.decoder.workers, "0: one per core.", 0, 1024);
+  visit.size("memory", config.decoder.memory, "Address space of one worker.", 64 * kMiB, kTiB);
+  visit.duration("timeout", config.decoder.timeout, "For one picture.", 1s, 10min);
+  visit.count("jobs_per_worker", config.decoder.jobs_per_worker,
+              "A worker is replaced after this many pictures.", 1, 1'000'000);
+
+  visit.table("inference", "");
+  visit.path("models", config.inference.models,
+             "A folder with a folder for each model. Left out: the one beside the program.", false);
+  visit.count("threads", config.inference.threads, "0: one per core.", 0, 1024);
+  visit.duration("timeout", config.inference.timeout, "For one picture.", 1s, 10min);
+
+  visit.table("log", "");
+  visit.choice("level", config.log_level, "debug, info, warning or error", kLevels);
+}
+
+}  // namespace portcullis::config

@@ -1,0 +1,281 @@
+#include <toml++/toml.h>
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "base/fd.h"
+#include "config/layout.h"
+#include "config/units.h"
+
+namespace portcullis::config {
+
+namespace {
+
+constexpr std::uint64_t kLongestFile = 1 * kMiB;
+constexpr std::size_t kShortestPrefix = 16, kLongestPrefix = 128, kLongestKey = 256;
+
+bool is_plain(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+         c == '_';
+}
+
+// Follows the layout over a parsed file. Keeps the first error and then does nothing more.
+class Reader {
+ public:
+  Reader(const toml::table& root, const std::filesystem::path& file)
+      : file_(file), root_(&root), current_(&root) {
+    expected_.try_emplace(root_);
+  }
+
+  void table(std::string_view name, std::string_view) {
+    if (failed()) return;
+    const std::string whole(name);
+    current_ = root_;
+    while (!name.empty()) {
+      const std::size_t dot = std::min(name.find('.'), name.size());
+      const std::string_view part = name.substr(0, dot);
+      name.remove_prefix(std::min(dot + 1, name.size()));
+      const toml::table* parent = current_;
+      expected_[parent].insert(std::string(part));
+      const toml::node* node = parent->get(part);
+      current_ = node ? node->as_table() : &absent_;
+      if (!current_) return fail_at(*node, "`{}` must be a table: [{}]", part, whole);
+      expected_.try_emplace(current_);
+    }
+  }
+
+  void address(std::string_view key, Address& value, std::string_view) {
+    const toml::node* node = nullptr;
+    const std::string* text = this->string(key, node);
+    if (!text) return;
+    Result<Address> address = parse_address(*text);
+    if (!address) return fail_at(*node, "`{}`: {}", key, address.error().what);
+    value = std::move(*address);
+  }
+  void secret_path(std::string_view key, std::string& value, std::string_view) {
+    const toml::node* node = nullptr;
+    const std::string* text = this->string(key, node);
+    if (!text) return;
+    value = *text;
+    if (text->empty()) return;
+    const std::size_t secret = text->size() < 2 ? 0 : text->size() - 2;
+    if (secret < kShortestPrefix || secret > kLongestPrefix || !text->starts_with('/') ||
+        !text->ends_with('/') || !std::ranges::all_of(text->substr(1, secret), is_plain))
+      fail_at(*node,
+              "`{}` must be '/', then {} to {} letters, digits, '-' or '_' that nobody can guess, "
+              "then '/'; run `portcullis init --prefix` to make one",
+              key, kShortestPrefix, kLongestPrefix);
+  }
+  void secret(std::string_view key, std::string& value, std::string_view) {
+    const toml::node* node = nullptr;
+    const std::string* text = this->string(key, node);
+    if (!text) return;
+    value = *text;
+    if (text->size() > kLongestKey ||
+        !std::ranges::all_of(*text, [](char c) { return c > ' ' && c < 0x7f; }))
+      fail_at(*node, "`{}` must be up to {} visible ASCII characters without spaces", key,
+              kLongestKey);
+  }
+  template <class Choices>
+  void choice(std::string_view key, std::string& value, std::string_view, const Choices& choices) {
+    const toml::node* node = nullptr;
+    const std::string* text = this->string(key, node);
+    if (!text) return;
+    if (std::ranges::find(choices, *text) == choices.end())
+      return fail_at(*node, "`{}` must be one of: {}", key, fmt::join(choices, ", "));
+    value = *text;
+  }
+  void path(std::string_view key, std::filesystem::path& value, std::string_view, bool needed) {
+    const toml::node* node = nullptr;
+    const std::string* text = this->string(key, node);
+    if (failed()) return;
+    if (!text) {
+      if (needed)
+        fail_at_start("`{}` is missing; write for example {} = \"/var/lib/portcullis\"", key, key);
+      return;
+    }
+    if (text->empty() || text->find('\0') != std::string::npos)
+      return fail_at(*node, "`{}` must be a path", key);
+    value = (file_.parent_path() / *text).lexically_normal();
+  }
+  template <class T>
+  void count(std::string_view key, T& value, std::string_view, std::uint64_t least,
+             std::uint64_t most) {
+    const toml::node* node = take(key);
+    if (!node) return;
+    const auto* number = node->as_integer();
+    if (!number || number->get() < 0 || static_cast<std::uint64_t>(number->get()) < least ||
+        static_cast<std::uint64_t>(number->get()) > most)
+      return fail_at(*node, "`{}` must be a whole number from {} to {}", key, least, most);
+    value = static_cast<T>(number->get());
+  }
+  template <class T>
+  void size(std::string_view key, T& value, std::string_view, std::uint64_t least,
+            std::uint64_t most) {
+    const toml::node* node = take(key);
+    if (!node) return;
+    const auto* text = node->as_string();
+    const auto bytes = text ? bytes_from(text->get()) : std::nullopt;
+    if (!bytes || *bytes < least || *bytes > most)
+      return fail_at(*node, "`{}` must be a size from \"{}\" to \"{}\", such as \"40 MiB\"", key,
+                     bytes_text(least), bytes_text(most));
+    value = *bytes;
+  }
+  template <class T>
+  void duration(std::string_view key, T& value, std::string_view, std::chrono::milliseconds least,
+                std::chrono::milliseconds most) {
+    const toml::node* node = take(key);
+    if (!node) return;
+    const auto* text = node->as_string();
+    const auto duration = text ? duration_from(text->get()) : std::nullopt;
+    if (!duration || *duration < least || *duration > most)
+      return fail_at(*node, "`{}` must be a time from \"{}\" to \"{}\", such as \"30s\"", key,
+                     duration_text(least), duration_text(most));
+    value = std::chrono::duration_cast<T>(*duration);
+    if (value != *duration) fail_at(*node, "`{}` must be whole seconds", key);
+  }
+  template <class Choices>
+  void names(std::string_view key, std::vector<std::string>& value, std::string_view,
+             const Choices& choices) {
+    const toml::node* node = take(key);
+    if (!node) return;
+    const toml::array* array = node->as_array();
+    if (!array || array->empty())
+      return fail_at(*node, "`{}` must be a list of: {}", key, fmt::join(choices, ", "));
+    value.clear();
+    for (const toml::node& element : *array) {
+      const auto* text = element.as_string();
+      if (!text || std::ranges::find(choices, text->get()) == choices.end())
+        return fail_at(element, "`{}` may hold: {}", key, fmt::join(choices, ", "));
+      if (std::ranges::find(value, text->get()) != value.end())
+        return fail_at(element, "\"{}\" stands twice in `{}`", text->get(), key);
+      value.push_back(text->get());
+    }
+  }
+
+  // What the layout did not ask for is a mistake; the first in the file is told.
+  void reject_unknown() {
+    if (failed()) return;
+    const toml::key* unknown = nullptr;
+    const std::set<std::string>* known = nullptr;
+    const auto begin = [](const toml::key& key) {
+      return std::pair(key.source().begin.line, key.source().begin.column);
+    };
+    for (const auto& [table, keys] : expected_)
+      for (const auto& [key, node] : *table) {
+        if (keys.contains(std::string(key.str()))) continue;
+        if (unknown && begin(*unknown) <= begin(key)) continue;
+        unknown = &key;
+        known = &keys;
+      }
+    if (unknown)
+      fail_in(unknown->source(), "there is no `{}` here; there are: {}", unknown->str(),
+              fmt::join(*known, ", "));
+  }
+
+  // Says it where the key was written, or at the beginning when it was left to its default.
+  template <class... Args>
+  void fail_about(std::string_view table, std::string_view key, fmt::format_string<Args...> text,
+                  Args&&... args) {
+    const toml::node* node = (*root_)[table][key].node();
+    std::string what = fmt::format(text, std::forward<Args>(args)...);
+    if (node)
+      fail_at(*node, "{}", what);
+    else
+      fail_at_start("{}", what);
+  }
+
+  bool failed() const { return error_.has_value(); }
+  Error error() && { return std::move(*error_); }
+
+ private:
+  const toml::node* take(std::string_view key) {
+    if (failed()) return nullptr;
+    expected_[current_].insert(std::string(key));
+    return current_->get(key);
+  }
+  // Null, with or without an error, when there is no text.
+  const std::string* string(std::string_view key, const toml::node*& node) {
+    node = take(key);
+    if (!node) return nullptr;
+    if (const auto* text = node->as_string()) return &text->get();
+    fail_at(*node, "`{}` must be a text", key);
+    return nullptr;
+  }
+
+  template <class... Args>
+  void fail_in(const toml::source_region& region, fmt::format_string<Args...> text,
+               Args&&... args) {
+    if (failed()) return;
+    error_ = Error{Fault::us,
+                   fmt::format("{}:{}:{}: {}", file_.native(), region.begin.line,
+                               region.begin.column, fmt::format(text, std::forward<Args>(args)...)),
+                   {}};
+  }
+  template <class... Args>
+  void fail_at(const toml::node& node, fmt::format_string<Args...> text, Args&&... args) {
+    fail_in(node.source(), text, std::forward<Args>(args)...);
+  }
+  template <class... Args>
+  void fail_at_start(fmt::format_string<Args...> text, Args&&... args) {
+    fail_in({{1, 1}, {1, 1}, nullptr}, text, std::forward<Args>(args)...);
+  }
+
+  const std::filesystem::path& file_;
+  const toml::table* root_;
+  const toml::table* current_;  // whose keys are being read
+  toml::table absent_;          // stands for each table that is not there
+  std::map<const toml::table*, std::set<std::string>> expected_;
+  std::optional<Error> error_;
+};
+
+// What no single key can tell.
+void check_together(const Config& config, Reader& reader) {
+  const Listen& listen = config.listen;
+  if (!listen.media.is_loopback() && listen.media_prefix.empty())
+    reader.fail_about("listen", "media",
+                      "{} is not a loopback address, and whoever reaches it would be trusted as "
+                      "Lemmy; use 127.0.0.1, or run `portcullis init --prefix` to make a secret "
+                      "media_prefix that only Lemmy's pictrs.url knows",
+                      listen.media.text());
+  if (!listen.admin.is_loopback())
+    reader.fail_about("listen", "admin",
+                      "`admin` must be a loopback address, such as \"127.0.0.1:9089\": it asks "
+                      "nobody who they are");
+  if (listen.media == listen.admin && listen.media.port != 0)
+    reader.fail_about("listen", "admin", "`media` and `admin` cannot both listen on {}",
+                      listen.media.text());
+  const Media& media = config.media;
+  if (media.spool_bytes < media.max_file_size)
+    reader.fail_about("media", "spool_bytes",
+                      "`spool_bytes` of {} has no room for one file of max_file_size, {}",
+                      bytes_text(media.spool_bytes), bytes_text(media.max_file_size));
+}
+
+}  // namespace
+
+Result<Config> parse(std::string_view text, const std::filesystem::path& file) {
+  if (text.size() > kLongestFile)
+    return fail(Fault::limits, "{}:1:1: a config has {} at most", file.native(),
+                bytes_text(kLongestFile));
+  try {
+    const toml::table root = toml::parse(text, file.native());
+    Config config;
+    Reader reader(root, file);
+    lay_out(config, reader);
+    reader.reject_unknown();
+    if (!reader.failed()) check_together(config, reader);
+    if (reader.failed()) return std::unexpected(std::move(reader).error());
+    return config;
+  } catch (const toml::parse_error& error) {
+    return fail(Fault::us, "{}:{}:{}: {}", file.native(), error.source().begin.line,
+                error.source().begin.column, error.description());
+  }
+}
+
+Result<Config> load(const std::filesystem::path& file) {
+  const Bytes text = TRY(read_file(file.native(), kLongestFile));
+  return parse(as_text(text), file);
+}
+
+}  // namespace portcullis::config
