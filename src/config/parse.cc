@@ -186,7 +186,7 @@ class Reader {
   }
 
   bool failed() const { return error_.has_value(); }
-  Error error() && { return std::move(*error_); }
+  std::optional<Error> take_error() { return std::move(error_); }
 
  private:
   const toml::node* take(std::string_view key) {
@@ -265,7 +265,7 @@ Result<Config> parse(std::string_view text, const std::filesystem::path& file) {
     lay_out(config, reader);
     reader.reject_unknown();
     if (!reader.failed()) check_together(config, reader);
-    if (reader.failed()) return std::unexpected(std::move(reader).error());
+    if (auto error = reader.take_error()) return std::unexpected(std::move(*error));
     return config;
   } catch (const toml::parse_error& error) {
     return fail(Fault::us, "{}:{}:{}: {}", file.native(), error.source().begin.line,

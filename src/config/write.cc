@@ -69,11 +69,13 @@ class Writer {
     line(key, fmt::format("[{}]", list), comment);
   }
 
+  std::string take() { return std::move(text_); }
+
+ private:
   std::string text_ =
       "# Portcullis. After a change: `portcullis check`, then `kill -HUP` or restart the "
       "server.\n\n";
 
- private:
   void note(std::string_view comment) {
     while (!comment.empty()) {
       const std::size_t end = std::min(comment.find('\n'), comment.size());
@@ -92,7 +94,7 @@ class Writer {
 std::string to_toml(const Config& config) {
   Writer writer;
   lay_out(config, writer);
-  return std::move(writer.text_);
+  return writer.take();
 }
 
 }  // namespace portcullis::config

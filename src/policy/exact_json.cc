@@ -14,10 +14,12 @@ namespace json = boost::json;
 // Builds a value from the parser's events. Comments are switched off in the parser.
 class Builder {
  public:
+  // NOLINTBEGIN(readability-identifier-naming): basic_parser looks for these names.
   static constexpr std::size_t max_object_size = json::object::max_size();
   static constexpr std::size_t max_array_size = json::array::max_size();
   static constexpr std::size_t max_key_size = json::string::max_size();
   static constexpr std::size_t max_string_size = json::string::max_size();
+  // NOLINTEND(readability-identifier-naming)
 
   bool on_document_begin(json::error_code&) {
     stack_.reset();

@@ -123,7 +123,7 @@ TEST(Absence, of_a_required_signal_needs_a_rule) {
        "origin \"remote\""},
   };
   for (const auto& c : cases) {
-    const std::string error = error_of(signals + c.rules + rest);
+    const std::string error = error_of(fmt::format("{}{}{}", signals, c.rules, rest));
     if (c.what.empty())
       EXPECT_EQ(error, "") << c.name;
     else

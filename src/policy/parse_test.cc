@@ -175,7 +175,7 @@ TEST(Parse, labels_may_hold_dots_because_signals_may_not) {
 
 TEST(Parse, is_bounded) {
   std::string deep = "{ match = \"blocked\" }";
-  for (int i = 0; i < 7; ++i) deep = "{ not = " + deep + " }";
+  for (int i = 0; i < 7; ++i) deep = fmt::format("{{ not = {} }}", deep);
   EXPECT_EQ(error_of(with_signals(rule(deep))), "");
   EXPECT_THAT(error_of(with_signals(rule("{ not = " + deep + " }"))), HasSubstr("8 deep"));
 

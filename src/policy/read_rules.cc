@@ -102,7 +102,8 @@ Status Reader::read_classifier(Fields& fields, SignalDefinition& definition) {
   definition.kind = SignalKind::classifier;
   definition.model = TRY(fields.text("model"));
   if (vocabulary_.model_labels.contains(definition.model)) return {};
-  std::vector<std::string> names;
+  std::vector<std::string_view> names;
+  names.reserve(vocabulary_.model_labels.size());
   for (const auto& [name, labels] : vocabulary_.model_labels) names.push_back(name);
   return fail_at(source_, *fields.take("model"),
                  "there is no model \"{}\" with a readable model.toml in the models folder; there "
