@@ -2,8 +2,8 @@
 //
 // Beast stays inside src/net/*.cc; what crosses this door are the plain structs below. A Server runs on the io_contexts
 // it is given, one listening socket each (SO_REUSEPORT); a connection belongs to the loop that accepted it, and so do
-// its handler's coroutine, its Request and its BodyReader. TCP_NODELAY is set. No TLS and no HTTP/2: a terminator in
-// front speaks them.
+// its handler's coroutine, its Request and its BodyReader. Each io_context is run by one thread. TCP_NODELAY is set. No
+// TLS and no HTTP/2: a terminator in front speaks them.
 #pragma once
 
 #include <chrono>
@@ -57,7 +57,8 @@ std::vector<std::string> query_values(std::string_view query, std::string_view k
 class BodyReader {
  public:
   virtual ~BodyReader() = default;
-  // Fills the front of `into`, at least one byte; 0 means the body has ended as it should. Errors: Fault::limits when it
+  // Fills the front of `into`, at least one byte; 0 means the body has ended as it should. A client that asked to be told
+  // with 100 Continue is told at the first call. `into` of 64 KiB costs the fewest calls. Errors: Fault::limits when it
   // is over the server's max_body or too slow (code "stream-too-slow"), Fault::client when the client vanished or the
   // framing is broken. After an error every further call fails.
   virtual Task<Result<std::size_t>> read(std::span<std::byte> into) = 0;
@@ -72,27 +73,29 @@ struct FilePart {
 
 struct Response {
   int status = 200;
-  std::vector<Header> headers;  // Content-Length, Date, Connection are the server's business
+  std::vector<Header> headers;  // Content-Length, Date, Connection are the server's business; no length with 204 and 304
   std::variant<std::string, FilePart> body;
   bool close = false;  // close the connection afterwards
 };
 
-// A handler never throws and always answers; a thrown exception becomes an empty 500 and a log line. It may answer
+// A handler never throws and always answers; an exception, or a header that cannot be sent (CR or LF in it), becomes a
+// 500 and a log line. For HEAD it gives the same Response as for GET; only the length of the body is sent. It may answer
 // before the body was read: the server then reads and discards the rest, up to `max_body` and for at most
 // `discard_timeout`, and answers after that, because a sender that has not finished would never see the answer; beyond
-// the bound it answers at once, half-closes and goes on reading within `linger`.
+// the bound it answers at once, half-closes and goes on reading within `linger`. After an error of the BodyReader the
+// answer of the handler is sent and the connection closed in the same manner.
 using Handler = std::function<Task<Response>(Request&, BodyReader&)>;
 
 struct ServerOptions {
-  std::string host = "127.0.0.1";
+  std::string host = "127.0.0.1";  // an IP address, v4 or v6
   std::uint16_t port = 0;  // 0: any free one, see Server::port()
   std::size_t max_header_bytes = 32 * 1024;  // larger: 431
   std::size_t max_target_bytes = 8 * 1024;   // longer: 414
   std::uint64_t max_body = 64 * 1024 * 1024; // announced larger: 413 at once (with the lingering above)
   std::size_t max_connections = 4096;        // beyond it accepting waits
-  std::chrono::milliseconds header_timeout{15'000};
+  std::chrono::milliseconds header_timeout{15'000};  // from the first byte of a head to its end, 408; also until that byte
   std::chrono::milliseconds idle_timeout{60'000};   // between two requests
-  std::chrono::milliseconds body_timeout{60'000};   // for a whole request body; 408
+  std::chrono::milliseconds body_timeout{60'000};   // spent waiting for the client in all reads of a body together
   std::chrono::milliseconds write_stall_timeout{60'000};  // no byte of an answer could be sent; a slow reader has no other limit
   std::chrono::milliseconds discard_timeout{10'000};
   std::chrono::milliseconds linger{2'000};
@@ -103,15 +106,18 @@ struct ServerOptions {
 
 class Server {
  public:
-  // `loops` and `clock` must outlive the server; loops may already run. Fails when the address cannot be bound ("port
-  // 8080 is taken: ...").
+  // `loops` must outlive the server; they may already run. Fails when the address cannot be bound ("port 8080 is taken:
+  // ..."), also when another Portcullis listens there. Has the process ignore SIGPIPE, which sendfile would raise.
   static Result<std::unique_ptr<Server>> create(std::vector<asio::io_context*> loops, ServerOptions options, Handler handler,
                                                 const Clock& clock);
+  // Cuts what is still open. Handlers under way end on their loops after that: `clock` and what `handler` refers to must
+  // live until the loops have run out of work or are destroyed.
   virtual ~Server() = default;
   virtual std::uint16_t port() const = 0;
   virtual std::size_t connections() const = 0;
   // Stops accepting, tells idle connections goodbye, lets requests under way finish; those left at `deadline` (of the
-  // clock) are cut. `done` is called once, on the first loop. Thread-safe.
+  // clock) are cut: their sockets, that is, for a handler that waits for something else ends in its own time. `done` is
+  // called once, on the first loop, when the last handler has ended. Thread-safe.
   virtual void drain(Deadline deadline, std::function<void()> done) = 0;
 };
 
