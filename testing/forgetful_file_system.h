@@ -1,9 +1,10 @@
 // testing/forgetful_file_system.h: a disk that loses what was not synced when the power goes.
 //
-// Works in a real folder. Each change is done at once, as a running system shows it, and remembered until the sync that
-// makes it durable. power_cut() then undoes what was not synced, each change by itself or not, as a seeded coin says: a
-// file's unsynced bytes are lost (cut off or turned to zeros), a name that was made vanishes, one that was removed comes
-// back. After stop_after(n) changes every call fails, as for a program that was killed. Thread-safe.
+// Works in a real folder. Each change is done at once, as a running system shows it, and remembered
+// until the sync that makes it durable. power_cut() then undoes what was not synced, each change by
+// itself or not, as a seeded coin says: a file's unsynced bytes are lost (cut off or turned to
+// zeros), a name that was made vanishes, one that was removed comes back. After stop_after(n)
+// changes every call fails, as for a program that was killed. Thread-safe.
 #pragma once
 
 #include <fcntl.h>
@@ -68,7 +69,8 @@ class ForgetfulFileSystem final : public blob::FileSystem {
   Status write(int fd, ByteView bytes) override {
     const std::scoped_lock lock(mutex_);
     TRY(step());
-    unsynced_[inode_of(fd)] = UniqueFd(::open(fmt::format("/proc/self/fd/{}", fd).c_str(), O_RDWR | O_CLOEXEC));
+    unsynced_[inode_of(fd)] =
+        UniqueFd(::open(fmt::format("/proc/self/fd/{}", fd).c_str(), O_RDWR | O_CLOEXEC));
     return real_->write(fd, bytes);
   }
 
@@ -101,7 +103,8 @@ class ForgetfulFileSystem final : public blob::FileSystem {
   Status sync_folder(const std::filesystem::path& path) override {
     const std::scoped_lock lock(mutex_);
     TRY(step());
-    if (!ignore_folder_syncs) std::erase_if(changes_, [&](const Change& c) { return c.path.parent_path() == path; });
+    if (!ignore_folder_syncs)
+      std::erase_if(changes_, [&](const Change& c) { return c.path.parent_path() == path; });
     return {};
   }
 
@@ -131,7 +134,9 @@ class ForgetfulFileSystem final : public blob::FileSystem {
     if (::fstat(file.get(), &info) != 0 || info.st_size == 0) return;
     const auto size = std::uniform_int_distribution<off_t>(0, info.st_size - 1)(coin_);
     PORTCULLIS_CHECK(::ftruncate(file.get(), size) == 0);
-    if (heads()) PORTCULLIS_CHECK(::ftruncate(file.get(), info.st_size) == 0);  // zeros instead of the lost bytes
+    if (heads())
+      PORTCULLIS_CHECK(::ftruncate(file.get(), info.st_size) ==
+                       0);  // zeros instead of the lost bytes
   }
 
   std::unique_ptr<blob::FileSystem> real_ = blob::real_file_system();

@@ -1,9 +1,10 @@
 // blob/blob.h: renditions by their SHA-256, in a folder: blobs/ab/cd/<sha256>.
 //
-// put() returns only when the bytes would survive a power cut: temporary file (O_TMPFILE, so that it has no name before
-// it is whole), fsync, linkat, fsync of the folder and of folders it made. Nothing but screened renditions is ever given
-// to this room. All calls block and are thread-safe; run them on the files pool. Two calls for one digest at the same
-// time must not be made: the store's row of that digest serialises them.
+// put() returns only when the bytes would survive a power cut: temporary file (O_TMPFILE, so that
+// it has no name before it is whole), fsync, linkat, fsync of the folder and of folders it made.
+// Nothing but screened renditions is ever given to this room. All calls block and are thread-safe;
+// run them on the files pool. put() and remove() of one digest at the same time must not be made:
+// the store's row of that digest serialises them.
 #pragma once
 
 #include <cstdint>
@@ -23,12 +24,12 @@ namespace portcullis::blob {
 class FileSystem {
  public:
   virtual ~FileSystem() = default;
-  virtual Status make_folder(const std::filesystem::path& path) = 0;          // fine if it is there
+  virtual Status make_folder(const std::filesystem::path& path) = 0;  // fine if it is there
   virtual Result<UniqueFd> create_unnamed(const std::filesystem::path& folder) = 0;
-  virtual Status write(int fd, ByteView bytes) = 0;                           // appends all
+  virtual Status write(int fd, ByteView bytes) = 0;  // appends all
   virtual Status sync_file(int fd) = 0;
-  virtual Status link(int fd, const std::filesystem::path& path) = 0;         // fine if it is there
-  virtual Status remove(const std::filesystem::path& path) = 0;               // fine if it is not there
+  virtual Status link(int fd, const std::filesystem::path& path) = 0;  // fine if it is there
+  virtual Status remove(const std::filesystem::path& path) = 0;        // fine if it is not there
   virtual Status sync_folder(const std::filesystem::path& path) = 0;
 };
 std::unique_ptr<FileSystem> real_file_system();
@@ -41,7 +42,8 @@ struct Opened {
 class BlobStore {
  public:
   virtual ~BlobStore() = default;
-  // Durable when it returns. Fine if the blob is there. `digest` must be the SHA-256 of `bytes` (checked).
+  // Durable when it returns. Fine if the blob is there. `digest` must be the SHA-256 of `bytes`
+  // (checked).
   virtual Status put(const Sha256& digest, ByteView bytes) = 0;
   // Fault::client when there is none of that digest.
   virtual Result<Opened> open(const Sha256& digest) const = 0;
@@ -51,6 +53,7 @@ class BlobStore {
 };
 
 // Makes `folder` if needed. `files` must outlive the store.
-Result<std::unique_ptr<BlobStore>> open_folder(const std::filesystem::path& folder, FileSystem& files);
+Result<std::unique_ptr<BlobStore>> open_folder(const std::filesystem::path& folder,
+                                               FileSystem& files);
 
 }  // namespace portcullis::blob

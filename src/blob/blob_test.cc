@@ -30,7 +30,8 @@ std::optional<Bytes> stored(const BlobStore& store, const Sha256& digest) {
 
 std::size_t files_in(const fs::path& folder) {
   std::size_t count = 0;
-  for (const auto& entry : fs::recursive_directory_iterator(folder)) count += entry.is_regular_file();
+  for (const auto& entry : fs::recursive_directory_iterator(folder))
+    count += entry.is_regular_file();
   return count;
 }
 
@@ -43,7 +44,8 @@ TEST(BlobStore, gives_back_what_was_put_and_nothing_after_removal) {
   EXPECT_EQ(store->open(digest).error().fault, Fault::client);
   for (int i = 0; i < 2; ++i) ASSERT_TRUE(store->put(digest, cat));
   EXPECT_EQ(stored(*store, digest), cat);
-  EXPECT_TRUE(fs::exists(folder.path() / "blobs" / digest.hex().substr(0, 2) / digest.hex().substr(2, 2) / digest.hex()));
+  EXPECT_TRUE(fs::exists(folder.path() / "blobs" / digest.hex().substr(0, 2) /
+                         digest.hex().substr(2, 2) / digest.hex()));
   EXPECT_EQ(files_in(folder.path()), 1u);
   for (int i = 0; i < 2; ++i) ASSERT_TRUE(store->remove(digest));
   EXPECT_FALSE(stored(*store, digest));
@@ -80,8 +82,9 @@ TEST(BlobStore, says_what_went_wrong_when_its_folder_cannot_be_made) {
   EXPECT_FALSE(open_folder(folder.path() / "no" / "such" / "place", *files));
 }
 
-// One blob put and the power cut, after each possible number of steps. What put() said is durable is there whole;
-// what was cut in the middle is there whole or not at all, or is mended by the next put().
+// One blob put and the power cut, after each possible number of steps. What put() said is durable
+// is there whole; what was cut in the middle is there whole or not at all, or is mended by the next
+// put().
 struct CutResult {
   int lost = 0;
   int damaged = 0;

@@ -15,7 +15,8 @@ namespace {
 class RealFileSystem final : public FileSystem {
  public:
   Status make_folder(const fs::path& path) override {
-    if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return fail_errno("cannot make " + path.string());
+    if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST)
+      return fail_errno("cannot make " + path.string());
     return {};
   }
 
@@ -35,13 +36,15 @@ class RealFileSystem final : public FileSystem {
   // linkat with AT_EMPTY_PATH needs a capability; the way over /proc does not (open(2), O_TMPFILE).
   Status link(int fd, const fs::path& path) override {
     const std::string from = fmt::format("/proc/self/fd/{}", fd);
-    if (::linkat(AT_FDCWD, from.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW) != 0 && errno != EEXIST)
+    if (::linkat(AT_FDCWD, from.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW) != 0 &&
+        errno != EEXIST)
       return fail_errno("cannot name " + path.string());
     return {};
   }
 
   Status remove(const fs::path& path) override {
-    if (::unlink(path.c_str()) != 0 && errno != ENOENT) return fail_errno("cannot remove " + path.string());
+    if (::unlink(path.c_str()) != 0 && errno != ENOENT)
+      return fail_errno("cannot remove " + path.string());
     return {};
   }
 

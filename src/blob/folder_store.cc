@@ -13,10 +13,11 @@ class FolderStore final : public BlobStore {
  public:
   FolderStore(fs::path folder, FileSystem& files) : folder_(std::move(folder)), files_(files) {}
 
-  // A blob of that name may stem from a put() that a power cut kept from being durable: everything is synced anew, and
-  // a file of the wrong size is replaced.
+  // A blob of that name may stem from a put() that a power cut kept from being durable: everything
+  // is synced anew, and a file of the wrong size is replaced.
   Status put(const Sha256& digest, ByteView bytes) override {
-    if (sha256_of(bytes) != digest) return fail(Fault::us, "the bytes to store are not those of {}", digest.hex());
+    if (sha256_of(bytes) != digest)
+      return fail(Fault::us, "the bytes to store are not those of {}", digest.hex());
     const fs::path path = path_of(digest), folder = path.parent_path();
     TRY(make_folders(folder));
     if (const auto size = size_of(path); size && *size != bytes.size()) TRY(files_.remove(path));
@@ -47,7 +48,8 @@ class FolderStore final : public BlobStore {
 
   Status list(const std::function<void(const Sha256&)>& each) const override {
     std::error_code error;
-    for (fs::recursive_directory_iterator entry(folder_, error), end; !error && entry != end; entry.increment(error)) {
+    for (fs::recursive_directory_iterator entry(folder_, error), end; !error && entry != end;
+         entry.increment(error)) {
       if (!entry->is_regular_file(error)) continue;
       if (const auto digest = Sha256::from(entry->path().filename().string())) each(*digest);
     }
@@ -67,7 +69,8 @@ class FolderStore final : public BlobStore {
     return error ? std::nullopt : std::optional<std::uint64_t>(size);
   }
 
-  // Synced each time they are not known to be: a folder that is there may have been made a moment before a power cut.
+  // Synced each time they are not known to be: a folder that is there may have been made a moment
+  // before a power cut.
   Status make_folders(const fs::path& folder) {
     {
       const std::scoped_lock lock(mutex_);

@@ -1,8 +1,9 @@
 // infer/infer.h: picture classifiers on the CPU; the only room with OpenVINO.
 //
-// A model is a folder with model.toml (what it is, where it is from, how its input is made, what its outputs mean) and
-// its weights. A Model is loaded once and immutable; scores() blocks, is thread-safe and bounded in threads: run it on
-// the inference pool. Views are made by the decoder (ViewSize of the manifest); turning one into the tensor is done here.
+// A model is a folder with model.toml (what it is, where it is from, how its input is made, what
+// its outputs mean) and its weights. A Model is loaded once and immutable; scores() blocks, is
+// thread-safe and bounded in threads: run it on the inference pool. Views are made by the decoder
+// (ViewSize of the manifest); turning one into the tensor is done here.
 #pragma once
 
 #include <array>
@@ -53,17 +54,20 @@ class Model {
   struct Options {
     std::size_t threads = 1;
   };
-  // Verifies the weights' digest before they are parsed. Fault::us with what to do when something is missing or wrong.
+  // Verifies the weights' digest before they are parsed. Fault::us with what to do when something
+  // is missing or wrong.
   static Result<std::unique_ptr<Model>> load(const std::filesystem::path& folder, Options options);
   virtual ~Model() = default;
 
   virtual const Manifest& manifest() const = 0;
   // Digest over manifest and weights: the signal's version.
   virtual const std::string& version() const = 0;
-  // One Scores a view. NaN, values outside 0..1, or a wrong shape: Fault::upstream (nothing was learned), never a score.
+  // One Scores a view. NaN, values outside 0..1, or a wrong shape: Fault::upstream (nothing was
+  // learned), never a score.
   virtual Result<std::vector<Scores>> scores(std::span<const View> views) = 0;
   // The same from tensors in the model's own layout, for comparing with other runtimes.
-  virtual Result<std::vector<Scores>> scores_of_tensor(std::span<const float> tensor, std::size_t count) = 0;
+  virtual Result<std::vector<Scores>> scores_of_tensor(std::span<const float> tensor,
+                                                       std::size_t count) = 0;
 };
 
 // The tensor of one view: colour order, layout, mean and scale of the manifest. Pure.

@@ -6,8 +6,8 @@
 #include <cmath>
 #include <limits>
 
-#include "infer/parse_manifest.h"
 #include "base/fd.h"
+#include "infer/parse_manifest.h"
 #include "testing/temporary_folder.h"
 
 namespace portcullis::infer {
@@ -85,7 +85,8 @@ TEST(Manifest, errors_say_where_and_what) {
 
 TEST(Tensor, has_the_order_of_colour_and_layout_that_the_manifest_says) {
   Manifest manifest = *parse_manifest(kGood, "model.toml");
-  const std::array<std::byte, 6> view{std::byte{10}, std::byte{20}, std::byte{30}, std::byte{40}, std::byte{50}, std::byte{60}};
+  const std::array<std::byte, 6> view{std::byte{10}, std::byte{20}, std::byte{30},
+                                      std::byte{40}, std::byte{50}, std::byte{60}};
   EXPECT_EQ(to_tensor(manifest, view), (std::vector<float>{29, 59, 9, 24, 14, 74}));
   manifest.layout = Layout::nhwc;
   EXPECT_EQ(to_tensor(manifest, view), (std::vector<float>{29, 9, 14, 59, 24, 74}));
@@ -94,28 +95,37 @@ TEST(Tensor, has_the_order_of_colour_and_layout_that_the_manifest_says) {
 }
 
 TEST(Scores, that_make_no_sense_are_errors_and_never_scores) {
-  const float nan = std::numeric_limits<float>::quiet_NaN(), inf = std::numeric_limits<float>::infinity();
+  const float nan = std::numeric_limits<float>::quiet_NaN(),
+              inf = std::numeric_limits<float>::infinity();
   const std::vector<std::string> labels{"a", "b"};
-  for (const std::vector<float>& values :
-       {std::vector<float>{0.5f}, {0.1f, 0.2f, 0.3f}, {}, {nan, 0.5f}, {0.5f, inf}, {-0.5f, 0.5f}, {0.5f, 1.5f}})
+  for (const std::vector<float>& values : {std::vector<float>{0.5f},
+                                           {0.1f, 0.2f, 0.3f},
+                                           {},
+                                           {nan, 0.5f},
+                                           {0.5f, inf},
+                                           {-0.5f, 0.5f},
+                                           {0.5f, 1.5f}})
     EXPECT_FALSE(checked_scores(values, labels));
   const auto scores = checked_scores(std::vector<float>{-1e-6f, 1.0000001f}, labels);
   ASSERT_TRUE(scores);
   EXPECT_EQ(*scores, (Scores{{"a", 0.0}, {"b", 1.0}}));
 }
 
-const std::filesystem::path kModel = std::filesystem::path(PORTCULLIS_SOURCE_DIR) / "models" / "open_nsfw";
+const std::filesystem::path kModel =
+    std::filesystem::path(PORTCULLIS_SOURCE_DIR) / "models" / "open_nsfw";
 
 TEST(Model, gives_scores_that_add_up_and_do_not_depend_on_company) {
   auto model = Model::load(kModel, {.threads = 2});
   ASSERT_TRUE(model) << model.error().what;
   const std::size_t size = std::size_t{224} * 224 * 3;
   Bytes grey(size, std::byte{128}), stripes(size);
-  for (std::size_t i = 0; i < size; ++i) stripes[i] = static_cast<std::byte>((i / 96) % 2 ? 250 : 5);
+  for (std::size_t i = 0; i < size; ++i)
+    stripes[i] = static_cast<std::byte>((i / 96) % 2 ? 250 : 5);
   const std::vector<View> both{grey, stripes};
   const auto together = (*model)->scores(both);
   ASSERT_TRUE(together) << together.error().what;
-  for (const Scores& scores : *together) EXPECT_NEAR(scores.at("sfw") + scores.at("nsfw"), 1.0, 1e-4);
+  for (const Scores& scores : *together)
+    EXPECT_NEAR(scores.at("sfw") + scores.at("nsfw"), 1.0, 1e-4);
   const auto alone = (*model)->scores(std::vector<View>{stripes});
   ASSERT_TRUE(alone);
   EXPECT_NEAR((*alone)[0].at("nsfw"), (*together)[1].at("nsfw"), 1e-5);

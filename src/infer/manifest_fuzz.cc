@@ -8,6 +8,7 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   const auto manifest = portcullis::infer::parse_manifest(text, "model.toml");
-  if (manifest && (manifest->file.find('/') != std::string::npos || manifest->labels.empty())) std::abort();
+  if (manifest && (manifest->file.find('/') != std::string::npos || manifest->labels.empty()))
+    std::abort();
   return 0;
 }

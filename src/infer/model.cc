@@ -66,17 +66,21 @@ ov::Shape input_shape(const Manifest& manifest) {
 // Everything that a score depends on.
 std::string version_of(const Manifest& manifest) {
   return sha256_of(as_bytes(fmt::format(
-                       "{} {} {} {} {} {} {} {} {} {}", manifest.sha256.hex(), static_cast<int>(manifest.layout),
-                       static_cast<int>(manifest.colour), manifest.width, manifest.height, manifest.resize_width,
-                       manifest.resize_height, fmt::join(manifest.mean, ","), fmt::join(manifest.scale, ","),
-                       static_cast<int>(manifest.precision))))
+                       "{} {} {} {} {} {} {} {} {} {}", manifest.sha256.hex(),
+                       static_cast<int>(manifest.layout), static_cast<int>(manifest.colour),
+                       manifest.width, manifest.height, manifest.resize_width,
+                       manifest.resize_height, fmt::join(manifest.mean, ","),
+                       fmt::join(manifest.scale, ","), static_cast<int>(manifest.precision))))
       .hex();
 }
 
 class OpenVinoModel final : public Model {
  public:
-  OpenVinoModel(Manifest manifest, std::string version, ov::CompiledModel compiled, std::size_t requests)
-      : manifest_(std::move(manifest)), version_(std::move(version)), compiled_(std::move(compiled)) {
+  OpenVinoModel(Manifest manifest, std::string version, ov::CompiledModel compiled,
+                std::size_t requests)
+      : manifest_(std::move(manifest)),
+        version_(std::move(version)),
+        compiled_(std::move(compiled)) {
     for (std::size_t i = 0; i < requests; ++i) requests_.add(compiled_.create_infer_request());
   }
 
@@ -86,19 +90,22 @@ class OpenVinoModel final : public Model {
   Result<std::vector<Scores>> scores(std::span<const View> views) override {
     std::vector<float> tensors;
     for (const View view : views) {
-      if (view.size() != tensor_size(manifest_)) return fail(Fault::us, "a view of {} bytes does not fit the model", view.size());
+      if (view.size() != tensor_size(manifest_))
+        return fail(Fault::us, "a view of {} bytes does not fit the model", view.size());
       const std::vector<float> one = to_tensor(manifest_, view);
       tensors.insert(tensors.end(), one.begin(), one.end());
     }
     return scores_of_tensor(tensors, views.size());
   }
 
-  Result<std::vector<Scores>> scores_of_tensor(std::span<const float> tensor, std::size_t count) override {
+  Result<std::vector<Scores>> scores_of_tensor(std::span<const float> tensor,
+                                               std::size_t count) override {
     if (count == 0 || tensor.size() != count * tensor_size(manifest_))
       return fail(Fault::us, "a tensor of {} values is not {} pictures", tensor.size(), count);
     std::vector<Scores> result;
     for (std::size_t i = 0; i < count; ++i)
-      result.push_back(TRY(one(tensor.subspan(i * tensor_size(manifest_), tensor_size(manifest_)))));
+      result.push_back(
+          TRY(one(tensor.subspan(i * tensor_size(manifest_), tensor_size(manifest_)))));
     return result;
   }
 
@@ -107,7 +114,8 @@ class OpenVinoModel final : public Model {
     try {
       return requests_.with_one([&](ov::InferRequest& request) -> Result<Scores> {
         ov::Tensor input = request.get_input_tensor();
-        if (input.get_size() != tensor.size()) return fail(Fault::upstream, "the model's input has another size");
+        if (input.get_size() != tensor.size())
+          return fail(Fault::upstream, "the model's input has another size");
         std::ranges::copy(tensor, input.data<float>());
         request.infer();
         const ov::Tensor output = request.get_output_tensor();
@@ -133,21 +141,25 @@ std::vector<float> to_tensor(const Manifest& manifest, View view) {
     for (std::size_t channel = 0; channel < 3; ++channel) {
       const std::size_t from = manifest.colour == Colour::rgb ? channel : 2 - channel;
       const auto value = static_cast<float>(std::to_integer<int>(view[pixel * 3 + from]));
-      const std::size_t to = manifest.layout == Layout::nhwc ? pixel * 3 + channel : channel * pixels + pixel;
+      const std::size_t to =
+          manifest.layout == Layout::nhwc ? pixel * 3 + channel : channel * pixels + pixel;
       tensor[to] = (value - manifest.mean[channel]) * manifest.scale[channel];
     }
   return tensor;
 }
 
-Result<Scores> checked_scores(std::span<const float> values, const std::vector<std::string>& labels) {
+Result<Scores> checked_scores(std::span<const float> values,
+                              const std::vector<std::string>& labels) {
   constexpr float kRounding = 1e-3f;
   if (values.size() != labels.size())
-    return fail(Fault::upstream, "the model gave {} values for {} labels", values.size(), labels.size());
+    return fail(Fault::upstream, "the model gave {} values for {} labels", values.size(),
+                labels.size());
   Scores scores;
   for (std::size_t i = 0; i < values.size(); ++i) {
     const float value = values[i];
     if (!std::isfinite(value) || value < -kRounding || value > 1 + kRounding)
-      return fail(Fault::upstream, "the model gave {} for \"{}\", which is no score", value, labels[i]);
+      return fail(Fault::upstream, "the model gave {} for \"{}\", which is no score", value,
+                  labels[i]);
     scores[labels[i]] = std::clamp(value, 0.0f, 1.0f);
   }
   return scores;
@@ -159,26 +171,33 @@ Result<std::unique_ptr<Model>> Model::load(const fs::path& folder, Options optio
   // The very bytes that were verified are the ones that are parsed.
   Result<Bytes> weights = read_file(file.string(), kLargestWeights);
   if (!weights)
-    return fail(Fault::us, "the weights are missing ({}): put the file there, or run tools/setup in a checkout",
-                weights.error().what);
+    return fail(
+        Fault::us,
+        "the weights are missing ({}): put the file there, or run tools/setup in a checkout",
+        weights.error().what);
   const Sha256 digest = sha256_of(*weights);
   if (digest != manifest.sha256)
     return fail(Fault::us,
-                "{} has SHA-256 {}, but model.toml wants {}: restore the right file, or correct model.toml if you meant "
+                "{} has SHA-256 {}, but model.toml wants {}: restore the right file, or correct "
+                "model.toml if you meant "
                 "to change the model",
                 file.string(), digest.hex(), manifest.sha256.hex());
   try {
     ov::Core core;
-    std::shared_ptr<ov::Model> network = core.read_model(std::string(as_text(*weights)), ov::Tensor());
+    std::shared_ptr<ov::Model> network =
+        core.read_model(std::string(as_text(*weights)), ov::Tensor());
     if (network->inputs().size() != 1 || network->outputs().size() != 1)
       return fail(Fault::us, "{} does not have one input and one output", file.string());
     network->reshape(ov::PartialShape(input_shape(manifest)));
-    const auto precision = manifest.precision == Precision::bf16 ? ov::element::bf16 : ov::element::f32;
-    ov::CompiledModel compiled = core.compile_model(
-        network, "CPU", ov::hint::inference_precision(precision),
-        ov::inference_num_threads(static_cast<int>(options.threads)), ov::num_streams(static_cast<int>(options.threads)));
+    const auto precision =
+        manifest.precision == Precision::bf16 ? ov::element::bf16 : ov::element::f32;
+    ov::CompiledModel compiled =
+        core.compile_model(network, "CPU", ov::hint::inference_precision(precision),
+                           ov::inference_num_threads(static_cast<int>(options.threads)),
+                           ov::num_streams(static_cast<int>(options.threads)));
     std::string version = version_of(manifest);
-    return std::make_unique<OpenVinoModel>(std::move(manifest), std::move(version), std::move(compiled), options.threads);
+    return std::make_unique<OpenVinoModel>(std::move(manifest), std::move(version),
+                                           std::move(compiled), options.threads);
   } catch (const std::exception& error) {
     return fail(Fault::us, "{} cannot be loaded: {}", file.string(), error.what());
   }

@@ -1,8 +1,10 @@
-// store/store.h: the rows that must persist: aliases, blobs, verdicts, answers, switches, hash lists.
+// store/store.h: the rows that must persist: aliases, blobs, verdicts, answers, switches, hash
+// lists.
 //
-// Store is an interface with one implementation per database engine; one conformance suite (store_conformance.h) runs on
-// each. All calls block and are thread-safe; run them on the db pool. A call that returned success is durable (SQLite:
-// WAL with synchronous=FULL, writers grouped into one commit). Errors are Fault::storage.
+// Store is an interface with one implementation per database engine; one conformance suite
+// (store_conformance.h) runs on each. All calls block and are thread-safe; run them on the db pool.
+// A call that returned success is durable (SQLite: WAL with synchronous=FULL, writers grouped into
+// one commit). Errors are Fault::storage.
 #pragma once
 
 #include <cstdint>
@@ -45,7 +47,7 @@ struct AliasAndDetails {
 };
 
 struct VerdictRecord {
-  std::string id;       // a uuid
+  std::string id;  // a uuid
   Sha256 original;
   std::string ruleset;  // digest of policy, lists and models it was decided under
   policy::Verdict verdict;
@@ -66,25 +68,30 @@ struct RenditionRecord {
   Sha256 original;
   std::string operations;  // canonical text of what was asked of the decoder, its version included
   Sha256 blob;
-  std::string facts;       // JSON of what the decoder saw (format, size, fingerprints)
+  std::string facts;  // JSON of what the decoder saw (format, size, fingerprints)
 };
 
 enum class SwitchState { open, closed };  // of `uploads`
 struct Switch {
-  std::string name;           // "uploads"
+  std::string name;  // "uploads"
   SwitchState state = SwitchState::open;
-  std::string message;        // shown to people; empty: the default text
-  std::string who;            // who flipped it
+  std::string message;  // shown to people; empty: the default text
+  std::string who;      // who flipped it
   WallTime when;
   std::optional<WallTime> until;
 };
+
+// A closed switch opens by itself at `until`.
+inline bool is_open(const Switch& value, WallTime now) {
+  return value.state == SwitchState::open || (value.until && *value.until <= now);
+}
 
 struct HashListRow {
   std::string name;     // "csam/ncmec"; [A-Za-z0-9._-] and '/'
   std::string file;     // name of the flat file in lists/
   std::string version;  // its digest in hexadecimal
   std::uint64_t count = 0;
-  std::string source;   // where the entries came from
+  std::string source;  // where the entries came from
   WallTime added;
 };
 
@@ -98,16 +105,18 @@ class Store {
   virtual ~Store() = default;
 
   // --- an upload, in two transactions (design §4.8) ---
-  // First: claims the digest. The blob becomes `pending` for this claim unless it is stored already; a digest that is
-  // being deleted is waited for (Fault::limits after 5 s). The blob may be written once this returned.
+  // First: claims the digest. The blob becomes `pending` for this claim unless it is stored
+  // already; a digest that is being deleted is waited for (Fault::limits after 5 s). The blob may
+  // be written once this returned.
   struct Claim {
     std::int64_t id = 0;
     bool already_stored = false;  // no blob needs to be written
   };
   virtual Result<Claim> claim(const Sha256& blob, const Details& details, WallTime now) = 0;
 
-  // Second: re-reads switch `uploads` (closed, not past `until`: fails with code "uploads-closed" and commits nothing),
-  // then alias, verdict, rendition and blob state in one commit. The alias must be new (code "duplicate-alias").
+  // Second: re-reads switch `uploads` (closed, not past `until`: fails with code "uploads-closed"
+  // and commits nothing), then alias, verdict, rendition and blob state in one commit. The alias
+  // must be new (code "duplicate-alias").
   struct Publication {
     std::int64_t claim = 0;
     Alias alias;
@@ -124,15 +133,17 @@ class Store {
 
   // --- serving ---
   virtual Result<std::optional<AliasAndDetails>> find(const std::string& alias) = 0;
-  virtual Result<std::optional<RenditionRecord>> rendition(const Sha256& original, const std::string& operations) = 0;
+  virtual Result<std::optional<RenditionRecord>> rendition(const Sha256& original,
+                                                           const std::string& operations) = 0;
   virtual Result<std::optional<Details>> details(const Sha256& blob) = 0;
 
   // --- deleting ---
   enum class Deleted { yes, unknown_alias, wrong_token };
   // Constant-time comparison of the token. When the last alias goes the blob becomes `deleting`.
   virtual Result<Deleted> delete_alias(const std::string& alias, const std::string& token) = 0;
-  // Digests to remove from disk: `deleting` ones, and `pending` ones whose claims are all given up or belong to an
-  // earlier run of the server (begin_run). Each stays locked against claim() until removed() or a restart.
+  // Digests to remove from disk: `deleting` ones, and `pending` ones whose claims are all given up
+  // or belong to an earlier run of the server (begin_run). Each stays locked against claim() until
+  // removed() or a restart; one that was not removed() is given out again.
   virtual Result<std::vector<Sha256>> sweepable(std::size_t most) = 0;
   virtual Status removed(const Sha256& blob) = 0;
   // Whether a digest on disk is known at all; a file that is not is an orphan.
@@ -141,14 +152,16 @@ class Store {
   virtual Status begin_run() = 0;
 
   // --- remembered answers ---
-  virtual Result<std::optional<policy::SignalAnswer>> answer(const AnswerKey& key, WallTime now) = 0;
-  virtual Status remember(const AnswerKey& key, const policy::SignalAnswer& answer, WallTime until) = 0;
+  virtual Result<std::optional<policy::SignalAnswer>> answer(const AnswerKey& key,
+                                                             WallTime now) = 0;
+  virtual Status remember(const AnswerKey& key, const policy::SignalAnswer& answer,
+                          WallTime until) = 0;
 
   // --- switches and lists ---
   virtual Result<std::optional<Switch>> get_switch(const std::string& name) = 0;
   virtual Status set_switch(const Switch& value) = 0;
   virtual Result<std::vector<HashListRow>> lists() = 0;
-  virtual Status put_list(const HashListRow& row) = 0;          // adds or replaces
+  virtual Status put_list(const HashListRow& row) = 0;            // adds or replaces
   virtual Result<bool> remove_list(const std::string& name) = 0;  // false: there was none
 
   // Changes whenever another process committed something; cheap enough to ask five times a second.
@@ -156,9 +169,9 @@ class Store {
   virtual Result<Counts> counts() = 0;
 };
 
-// Opens or makes the database, migrating it forward. A newer schema than this program knows, a file that is not a
-// database, or a folder that cannot be written: an error that says what to do. `busy_timeout` bounds how long a call
-// waits for another process's lock.
+// Opens or makes the database, migrating it forward. A newer schema than this program knows, a file
+// that is not a database, or a folder that cannot be written: an error that says what to do.
+// `busy_timeout` bounds how long a call waits for another process's lock.
 struct SqliteOptions {
   std::filesystem::path file;
   std::chrono::milliseconds busy_timeout{5000};

@@ -1,0 +1,122 @@
+#include "store/sqlite/connection.h"
+
+namespace portcullis::store::sqlite {
+
+std::unexpected<Error> fail_sqlite(sqlite3* database, int code) {
+  const char* file = database ? sqlite3_db_filename(database, "main") : nullptr;
+  const std::string name = file && *file ? file : "the database";
+  switch (code & 0xff) {
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+      return fail_with(
+          Fault::storage, "database-locked",
+          "{} is locked by another program: close whatever else has it open (sqlite3, a backup)",
+          name);
+    case SQLITE_FULL:
+      return fail(Fault::storage, "the disk of {} is full: make room", name);
+    case SQLITE_NOTADB:
+    case SQLITE_CORRUPT:
+      return fail(Fault::storage,
+                  "{} is damaged or not a database of Portcullis: restore it from a backup", name);
+    case SQLITE_CANTOPEN:
+      return fail(Fault::storage,
+                  "{} cannot be opened: look at the rights of the file and its folder", name);
+    case SQLITE_READONLY:
+      return fail(Fault::storage, "{} cannot be written: give it to the user that runs Portcullis",
+                  name);
+    default:
+      return fail(Fault::storage, "{}: {}", name,
+                  database ? sqlite3_errmsg(database) : sqlite3_errstr(code));
+  }
+}
+
+Query::~Query() {
+  if (!statement_) return;
+  sqlite3_reset(statement_);
+  sqlite3_clear_bindings(statement_);
+}
+
+Result<bool> Query::step() {
+  const int code = sqlite3_step(statement_);
+  if (code == SQLITE_ROW) return true;
+  if (code == SQLITE_DONE) return false;
+  return fail_sqlite(sqlite3_db_handle(statement_), code);
+}
+
+Result<std::int64_t> Query::run() {
+  while (TRY(step())) {
+  }
+  return sqlite3_changes64(sqlite3_db_handle(statement_));
+}
+
+std::string Query::text(int column) const {
+  const auto* data = reinterpret_cast<const char*>(sqlite3_column_text(statement_, column));
+  return data
+             ? std::string(data, static_cast<std::size_t>(sqlite3_column_bytes(statement_, column)))
+             : std::string();
+}
+
+Result<Sha256> Query::digest(int column) const {
+  const void* data = sqlite3_column_blob(statement_, column);
+  Sha256 digest;
+  if (!data || sqlite3_column_bytes(statement_, column) != static_cast<int>(Sha256::kSize))
+    return fail(Fault::storage, "the database holds something else where a digest should be");
+  std::memcpy(digest.bytes.data(), data, Sha256::kSize);
+  return digest;
+}
+
+void Query::bind_one(int place, std::string_view value) {
+  sqlite3_bind_text64(statement_, place, value.data(), value.size(), SQLITE_TRANSIENT, SQLITE_UTF8);
+}
+
+void Query::bind_one(int place, const Sha256& value) {
+  sqlite3_bind_blob(statement_, place, value.bytes.data(), static_cast<int>(Sha256::kSize),
+                    SQLITE_TRANSIENT);
+}
+
+Result<std::unique_ptr<Connection>> Connection::open(const std::filesystem::path& file,
+                                                     std::chrono::milliseconds busy_timeout) {
+  sqlite3* database = nullptr;
+  const int code =
+      sqlite3_open_v2(file.c_str(), &database,
+                      SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
+  std::unique_ptr<Connection> connection(new Connection(database));
+  if (code != SQLITE_OK)
+    return fail(
+        Fault::storage,
+        "the database {} cannot be opened ({}): look at the rights of the file and its folder",
+        file.string(), sqlite3_errstr(code));
+  sqlite3_extended_result_codes(database, 1);
+  sqlite3_busy_timeout(database, static_cast<int>(busy_timeout.count()));
+  TRY(connection->execute(
+      "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"));
+  return connection;
+}
+
+Connection::~Connection() {
+  for (const auto& [sql, statement] : prepared_) sqlite3_finalize(statement);
+  sqlite3_close_v2(database_);
+}
+
+Status Connection::execute(const std::string& sql) {
+  const int code = sqlite3_exec(database_, sql.c_str(), nullptr, nullptr, nullptr);
+  if (code != SQLITE_OK) return fail_sqlite(database_, code);
+  return {};
+}
+
+Result<Query> Connection::prepare(std::string_view sql) {
+  if (const auto found = prepared_.find(sql); found != prepared_.end()) return Query(found->second);
+  sqlite3_stmt* statement = nullptr;
+  const int code = sqlite3_prepare_v3(database_, sql.data(), static_cast<int>(sql.size()),
+                                      SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
+  if (code != SQLITE_OK) return fail_sqlite(database_, code);
+  prepared_.emplace(sql, statement);
+  return Query(statement);
+}
+
+Result<std::int64_t> Connection::number(std::string_view sql) {
+  Query query = TRY(prepare(sql));
+  return TRY(query.step()) ? query.integer(0) : 0;
+}
+
+}  // namespace portcullis::store::sqlite

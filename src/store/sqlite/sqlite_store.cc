@@ -1,0 +1,267 @@
+#include "store/sqlite/sqlite_store.h"
+
+#include "store/sqlite/migrations.h"
+
+namespace portcullis::store {
+
+Result<std::unique_ptr<Store>> open_sqlite(const SqliteOptions& options, const Clock& clock) {
+  return sqlite::SqliteStore::open(options, clock);
+}
+
+namespace sqlite {
+
+namespace {
+constexpr int kReaders = 4;
+
+std::string_view name(SwitchState state) { return state == SwitchState::open ? "open" : "closed"; }
+}  // namespace
+
+Result<std::unique_ptr<Store>> SqliteStore::open(const SqliteOptions& options, const Clock& clock) {
+  auto writer = TRY(Connection::open(options.file, options.busy_timeout));
+  TRY(migrate(*writer));
+  auto watcher = TRY(Connection::open(options.file, options.busy_timeout));
+  std::vector<std::unique_ptr<Connection>> readers;
+  for (int i = 0; i < kReaders; ++i)
+    readers.push_back(TRY(Connection::open(options.file, options.busy_timeout)));
+  auto store = std::make_unique<SqliteStore>(clock, std::move(writer), std::move(watcher));
+  for (auto& reader : readers) store->readers_.add(std::move(reader));
+  return store;
+}
+
+Status SqliteStore::change(std::function<Status(Connection&)> apply) {
+  const auto done = writer_.run<bool>([&](Connection& connection) -> Result<bool> {
+    TRY(apply(connection));
+    return true;
+  });
+  if (!done) return std::unexpected(done.error());
+  return {};
+}
+
+Result<Details> read_details(const Query& query, int first) {
+  Details details;
+  details.width = static_cast<std::uint32_t>(query.integer(first));
+  details.height = static_cast<std::uint32_t>(query.integer(first + 1));
+  if (!query.is_null(first + 2))
+    details.frames = static_cast<std::uint32_t>(query.integer(first + 2));
+  details.content_type = query.text(first + 3);
+  details.blurhash = query.text(first + 4);
+  details.bytes = static_cast<std::uint64_t>(query.integer(first + 5));
+  return details;
+}
+
+// --- verdicts ---
+
+Status insert_verdict(Connection& connection, const VerdictRecord& record) {
+  const policy::Verdict& verdict = record.verdict;
+  Query query = TRY(connection.prepare(
+      "INSERT INTO verdict (id, original, ruleset, outcome, rule, label, preserve, report, alert, "
+      "ban_hash, unanswered, "
+      "reason, facts, decided) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+  query.bind(record.id, record.original, record.ruleset, policy::name(verdict.outcome),
+             verdict.rule, verdict.label, verdict.preserve, verdict.report, verdict.alert,
+             verdict.ban_hash, verdict.unanswered, verdict.reason, policy::to_json(record.facts),
+             record.when);
+  TRY(query.run());
+  return {};
+}
+
+Status SqliteStore::record(const VerdictRecord& verdict) {
+  return change([&](Connection& connection) { return insert_verdict(connection, verdict); });
+}
+
+Result<std::vector<VerdictRecord>> SqliteStore::recent_verdicts(std::size_t most) {
+  return readers_.with_one([&](Connection& connection) -> Result<std::vector<VerdictRecord>> {
+    Query query =
+        TRY(connection.prepare("SELECT id, original, ruleset, outcome, rule, label, preserve, "
+                               "report, alert, ban_hash, unanswered, reason, "
+                               "facts, decided FROM verdict ORDER BY number DESC LIMIT ?"));
+    query.bind(std::uint64_t{most});
+    std::vector<VerdictRecord> records;
+    while (TRY(query.step())) {
+      VerdictRecord record;
+      record.id = query.text(0);
+      record.original = TRY(query.digest(1));
+      record.ruleset = query.text(2);
+      const auto outcome = policy::outcome_from(query.text(3));
+      if (!outcome) return fail(Fault::storage, "verdict {} has no known outcome", record.id);
+      record.verdict = {*outcome,
+                        query.text(4),
+                        query.text(5),
+                        query.integer(6) != 0,
+                        query.integer(7) != 0,
+                        query.integer(8) != 0,
+                        query.integer(9) != 0,
+                        query.integer(10) != 0,
+                        query.text(11)};
+      record.facts = TRY(policy::facts_from_json(query.text(12)));
+      record.when = query.time(13);
+      records.push_back(std::move(record));
+    }
+    return records;
+  });
+}
+
+// --- serving ---
+
+Result<std::optional<AliasAndDetails>> SqliteStore::find(const std::string& alias) {
+  return readers_.with_one([&](Connection& connection) -> Result<std::optional<AliasAndDetails>> {
+    Query query =
+        TRY(connection.prepare("SELECT delete_token, blob, alias.created, source, width, height, "
+                               "frames, content_type, blurhash, bytes "
+                               "FROM alias JOIN blob ON blob.sha256 = alias.blob WHERE alias = ?"));
+    query.bind(alias);
+    if (!TRY(query.step())) return std::nullopt;
+    AliasAndDetails found;
+    found.alias = {alias, query.text(0), TRY(query.digest(1)), query.time(2),
+                   policy::Origin::upload};
+    const auto source = policy::origin_from(query.text(3));
+    if (!source) return fail(Fault::storage, "alias {} has no known source", alias);
+    found.alias.source = *source;
+    found.details = TRY(read_details(query, 4));
+    return found;
+  });
+}
+
+Result<std::optional<RenditionRecord>> SqliteStore::rendition(const Sha256& original,
+                                                              const std::string& operations) {
+  return readers_.with_one([&](Connection& connection) -> Result<std::optional<RenditionRecord>> {
+    Query query = TRY(connection.prepare(
+        "SELECT blob, facts FROM rendition WHERE original = ? AND operations = ?"));
+    query.bind(original, operations);
+    if (!TRY(query.step())) return std::nullopt;
+    return RenditionRecord{original, operations, TRY(query.digest(0)), query.text(1)};
+  });
+}
+
+Result<std::optional<Details>> SqliteStore::details(const Sha256& blob) {
+  return readers_.with_one([&](Connection& connection) -> Result<std::optional<Details>> {
+    Query query = TRY(connection.prepare(
+        "SELECT width, height, frames, content_type, blurhash, bytes FROM blob WHERE sha256 = ?"));
+    query.bind(blob);
+    if (!TRY(query.step())) return std::nullopt;
+    return TRY(read_details(query, 0));
+  });
+}
+
+Result<bool> SqliteStore::knows(const Sha256& blob) {
+  return readers_.with_one([&](Connection& connection) -> Result<bool> {
+    return TRY(connection.prepare("SELECT 1 FROM blob WHERE sha256 = ?")).bind(blob).step();
+  });
+}
+
+// --- remembered answers: kept as the facts they would be part of ---
+
+Result<std::optional<policy::SignalAnswer>> SqliteStore::answer(const AnswerKey& key,
+                                                                WallTime now) {
+  return readers_.with_one(
+      [&](Connection& connection) -> Result<std::optional<policy::SignalAnswer>> {
+        Query query =
+            TRY(connection.prepare("SELECT facts FROM answer WHERE original = ? AND signal = ? AND "
+                                   "version = ? AND until > ?"));
+        query.bind(key.original, key.signal, key.version, now);
+        if (!TRY(query.step())) return std::nullopt;
+        policy::Facts facts = TRY(policy::facts_from_json(query.text(0)));
+        const auto found = facts.signals.find(key.signal);
+        if (found == facts.signals.end()) return std::nullopt;
+        return std::move(found->second);
+      });
+}
+
+Status SqliteStore::remember(const AnswerKey& key, const policy::SignalAnswer& answer,
+                             WallTime until) {
+  if (answer.answer == policy::Answer::unanswered || answer.answer == policy::Answer::not_asked)
+    return fail(Fault::us, "an answer that says nothing must not be remembered");
+  policy::Facts facts;
+  facts.sha256 = key.original;
+  facts.signals[key.signal] = answer;
+  const auto done =
+      run("INSERT OR REPLACE INTO answer (original, signal, version, facts, until) VALUES (?, ?, "
+          "?, ?, ?)",
+          key.original, key.signal, key.version, policy::to_json(facts), until);
+  if (!done) return std::unexpected(done.error());
+  return {};
+}
+
+// --- switches and lists ---
+
+Result<std::optional<Switch>> read_switch(Connection& connection, const std::string& name) {
+  Query query = TRY(
+      connection.prepare("SELECT state, message, who, flipped, until FROM switch WHERE name = ?"));
+  query.bind(name);
+  if (!TRY(query.step())) return std::nullopt;
+  Switch value;
+  value.name = name;
+  // A word that is not known reads as closed.
+  value.state =
+      query.text(0) == sqlite::name(SwitchState::open) ? SwitchState::open : SwitchState::closed;
+  value.message = query.text(1);
+  value.who = query.text(2);
+  value.when = query.time(3);
+  if (!query.is_null(4)) value.until = query.time(4);
+  return value;
+}
+
+Result<std::optional<Switch>> SqliteStore::get_switch(const std::string& name) {
+  return readers_.with_one([&](Connection& connection) { return read_switch(connection, name); });
+}
+
+Status SqliteStore::set_switch(const Switch& value) {
+  const auto done =
+      run("INSERT OR REPLACE INTO switch (name, state, message, who, flipped, until) VALUES (?, ?, "
+          "?, ?, ?, ?)",
+          value.name, name(value.state), value.message, value.who, value.when, value.until);
+  if (!done) return std::unexpected(done.error());
+  return {};
+}
+
+Result<std::vector<HashListRow>> SqliteStore::lists() {
+  return readers_.with_one([&](Connection& connection) -> Result<std::vector<HashListRow>> {
+    Query query = TRY(connection.prepare(
+        "SELECT name, file, version, count, source, added FROM hashlist ORDER BY name"));
+    std::vector<HashListRow> rows;
+    while (TRY(query.step()))
+      rows.push_back({query.text(0), query.text(1), query.text(2),
+                      static_cast<std::uint64_t>(query.integer(3)), query.text(4), query.time(5)});
+    return rows;
+  });
+}
+
+Status SqliteStore::put_list(const HashListRow& row) {
+  const auto done =
+      run("INSERT OR REPLACE INTO hashlist (name, file, version, count, source, added) VALUES (?, "
+          "?, ?, ?, ?, ?)",
+          row.name, row.file, row.version, row.count, row.source, row.added);
+  if (!done) return std::unexpected(done.error());
+  return {};
+}
+
+Result<bool> SqliteStore::remove_list(const std::string& name) {
+  return TRY(run("DELETE FROM hashlist WHERE name = ?", name)) > 0;
+}
+
+// --- the whole ---
+
+Result<std::uint64_t> SqliteStore::generation() {
+  const std::scoped_lock lock(watching_);
+  return static_cast<std::uint64_t>(TRY(watcher_->number("PRAGMA data_version")));
+}
+
+Result<Counts> SqliteStore::counts() {
+  return readers_.with_one([&](Connection& connection) -> Result<Counts> {
+    Counts counts;
+    const auto number = [&](std::string_view sql) -> Result<std::uint64_t> {
+      return static_cast<std::uint64_t>(TRY(connection.number(sql)));
+    };
+    counts.aliases = TRY(number("SELECT count(*) FROM alias"));
+    counts.blobs = TRY(number("SELECT count(*) FROM blob WHERE state = 1"));
+    counts.blob_bytes = TRY(number("SELECT coalesce(sum(bytes), 0) FROM blob WHERE state = 1"));
+    counts.pending = TRY(number("SELECT count(*) FROM blob WHERE state = 0"));
+    counts.verdicts = TRY(number("SELECT count(*) FROM verdict"));
+    counts.refused =
+        TRY(number("SELECT count(*) FROM verdict WHERE outcome IN ('refuse', 'hold')"));
+    return counts;
+  });
+}
+
+}  // namespace sqlite
+}  // namespace portcullis::store

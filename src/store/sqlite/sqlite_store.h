@@ -1,0 +1,84 @@
+// store/sqlite/sqlite_store.h: Store on SQLite. Private to the room.
+//
+// One writer with group commit, a few readers, one connection that only watches for changes.
+// Digests that the sweeper was given are kept in memory: only one server runs on a database, and
+// after a restart nothing is being swept.
+#pragma once
+
+#include <condition_variable>
+#include <mutex>
+#include <set>
+
+#include "store/sqlite/readers.h"
+#include "store/sqlite/writer.h"
+#include "store/store.h"
+
+namespace portcullis::store::sqlite {
+
+enum class BlobState : std::int64_t { pending = 0, stored = 1, deleting = 2 };
+
+class SqliteStore final : public Store {
+ public:
+  static Result<std::unique_ptr<Store>> open(const SqliteOptions& options, const Clock& clock);
+  SqliteStore(const Clock& clock, std::unique_ptr<Connection> writer,
+              std::unique_ptr<Connection> watcher)
+      : clock_(clock), watcher_(std::move(watcher)), writer_(std::move(writer)) {}
+
+  Result<Claim> claim(const Sha256& blob, const Details& details, WallTime now) override;
+  Status publish(const Publication& publication) override;
+  Status abandon(std::int64_t claim) override;
+  Status record(const VerdictRecord& verdict) override;
+  Result<std::vector<VerdictRecord>> recent_verdicts(std::size_t most) override;
+
+  Result<std::optional<AliasAndDetails>> find(const std::string& alias) override;
+  Result<std::optional<RenditionRecord>> rendition(const Sha256& original,
+                                                   const std::string& operations) override;
+  Result<std::optional<Details>> details(const Sha256& blob) override;
+
+  Result<Deleted> delete_alias(const std::string& alias, const std::string& token) override;
+  Result<std::vector<Sha256>> sweepable(std::size_t most) override;
+  Status removed(const Sha256& blob) override;
+  Result<bool> knows(const Sha256& blob) override;
+  Status begin_run() override;
+
+  Result<std::optional<policy::SignalAnswer>> answer(const AnswerKey& key, WallTime now) override;
+  Status remember(const AnswerKey& key, const policy::SignalAnswer& answer,
+                  WallTime until) override;
+
+  Result<std::optional<Switch>> get_switch(const std::string& name) override;
+  Status set_switch(const Switch& value) override;
+  Result<std::vector<HashListRow>> lists() override;
+  Status put_list(const HashListRow& row) override;
+  Result<bool> remove_list(const std::string& name) override;
+
+  Result<std::uint64_t> generation() override;
+  Result<Counts> counts() override;
+
+ private:
+  // A write that gives nothing but success.
+  Status change(std::function<Status(Connection&)> apply);
+  // One statement; gives how many rows it changed.
+  Result<std::int64_t> run(std::string_view sql, const auto&... values) {
+    return writer_.run<std::int64_t>([&](Connection& connection) -> Result<std::int64_t> {
+      return TRY(connection.prepare(sql)).bind(values...).run();
+    });
+  }
+
+  const Clock& clock_;
+  Readers readers_;
+  std::mutex watching_;
+  std::unique_ptr<Connection> watcher_;
+
+  std::mutex sweeping_mutex_;
+  std::condition_variable swept_;
+  std::set<Sha256> sweeping_;
+
+  Writer writer_;  // last: its thread ends first
+};
+
+// Rows to structs, shared by the files of this folder.
+Result<Details> read_details(const Query& query, int first_column);
+Result<std::optional<Switch>> read_switch(Connection& connection, const std::string& name);
+Status insert_verdict(Connection& connection, const VerdictRecord& verdict);
+
+}  // namespace portcullis::store::sqlite

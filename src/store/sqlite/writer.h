@@ -1,0 +1,57 @@
+// store/sqlite/writer.h: the one thread that writes, many callers to a commit. Private to the room.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <future>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include "store/sqlite/connection.h"
+
+namespace portcullis::store::sqlite {
+
+// Runs changes one after the other on its own connection. What has come in meanwhile goes into one
+// transaction, each change in a savepoint of its own, and callers are answered after the commit:
+// one fsync serves them all.
+class Writer {
+ public:
+  explicit Writer(std::unique_ptr<Connection> connection);
+  ~Writer();  // finishes what was handed in
+
+  // Blocks until `change` is durable, or was rolled back because it (or the commit) failed.
+  template <class T>
+  Result<T> run(std::function<Result<T>(Connection&)> change) {
+    std::optional<Result<T>> result;
+    const Status done = submit([&](Connection& connection) -> Status {
+      result.emplace(change(connection));
+      if (!*result) return std::unexpected(result->error());
+      return {};
+    });
+    if (!done) return std::unexpected(done.error());
+    return std::move(*result);
+  }
+
+ private:
+  struct Change {
+    std::function<Status(Connection&)> apply;
+    std::promise<Status> answer;
+  };
+  static constexpr std::size_t kMostAtOnce = 256;
+
+  Status submit(std::function<Status(Connection&)> apply);
+  void work();
+  void commit(std::deque<Change> batch);
+  Status apply(Change& change);
+
+  std::unique_ptr<Connection> connection_;
+  std::mutex mutex_;
+  std::condition_variable came_;
+  std::deque<Change> waiting_;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace portcullis::store::sqlite

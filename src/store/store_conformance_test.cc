@@ -1,0 +1,331 @@
+// What every Store must do, whichever database is behind it. A new engine is one more line at the
+// end.
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "base/id.h"
+#include "store/store.h"
+#include "testing/temporary_folder.h"
+#include "testing/virtual_clock.h"
+
+namespace portcullis::store {
+namespace {
+
+struct Engine {
+  const char* name;
+  std::function<Result<std::unique_ptr<Store>>(const std::filesystem::path& folder,
+                                               const Clock& clock)>
+      open;
+};
+
+class StoreTest : public ::testing::TestWithParam<Engine> {
+ protected:
+  StoreTest() { restart(); }
+
+  void restart() {
+    store_.reset();
+    auto opened = GetParam().open(folder_.path(), clock_);
+    EXPECT_TRUE(opened) << opened.error().what;
+    store_ = std::move(*opened);
+  }
+
+  static Sha256 digest(std::string_view text) { return sha256_of(as_bytes(text)); }
+  static Details details() { return {640, 480, std::nullopt, "image/png", "LEHV6n", 1234}; }
+
+  VerdictRecord verdict(std::string_view original,
+                        policy::Outcome outcome = policy::Outcome::accept) {
+    VerdictRecord record{random_uuid(), digest(original), "ruleset", {}, {}, clock_.now()};
+    record.verdict.outcome = outcome;
+    record.verdict.rule = "default";
+    record.verdict.alert = true;
+    record.verdict.reason = "No rule fired.";
+    record.facts.sha256 = digest(original);
+    record.facts.signals["nsfw"] = {policy::Answer::no_match, false, {{"nsfw", 0.25}}, "x"};
+    return record;
+  }
+
+  Store::Claim claim(std::string_view blob) {
+    const auto made = store_->claim(digest(blob), details(), clock_.now());
+    EXPECT_TRUE(made) << made.error().what;
+    return *made;
+  }
+
+  Status publish(const Store::Claim& claim, const std::string& alias, std::string_view blob) {
+    return store_->publish(
+        {claim.id,
+         {alias, "token-of-" + alias, digest(blob), clock_.now(), policy::Origin::upload},
+         verdict("original of " + std::string(blob)),
+         {digest("original of " + std::string(blob)), "identity", digest(blob), "{\"seen\":1}"}});
+  }
+
+  void add(const std::string& alias, std::string_view blob) {
+    const Status done = publish(claim(blob), alias, blob);
+    EXPECT_TRUE(done) << done.error().what;
+  }
+
+  std::set<Sha256> sweepable() {
+    const auto found = store_->sweepable(100);
+    EXPECT_TRUE(found);
+    return {found->begin(), found->end()};
+  }
+
+  Switch closed(std::optional<WallTime> until = std::nullopt) {
+    return {"uploads", SwitchState::closed, "Back soon.", "me", clock_.now(), until};
+  }
+
+  testing::TemporaryFolder folder_;
+  testing::VirtualClock clock_;
+  std::unique_ptr<Store> store_;
+};
+
+using P = policy::Outcome;
+
+TEST_P(StoreTest, a_published_alias_is_found_with_everything_that_was_said_of_it) {
+  add("a.png", "cat");
+  restart();
+  const auto found = store_->find("a.png");
+  ASSERT_TRUE(found && *found);
+  EXPECT_EQ((*found)->alias, (Alias{"a.png", "token-of-a.png", digest("cat"), clock_.now(),
+                                    policy::Origin::upload}));
+  EXPECT_EQ((*found)->details, details());
+  const auto rendition = store_->rendition(digest("original of cat"), "identity");
+  ASSERT_TRUE(rendition && *rendition);
+  EXPECT_EQ((*rendition)->blob, digest("cat"));
+  EXPECT_EQ((*rendition)->facts, "{\"seen\":1}");
+  EXPECT_EQ(*store_->details(digest("cat")), details());
+  EXPECT_FALSE(*store_->find("b.png"));
+  EXPECT_FALSE(*store_->rendition(digest("original of cat"), "other"));
+  EXPECT_FALSE(*store_->details(digest("dog")));
+}
+
+TEST_P(StoreTest, nothing_is_visible_before_it_is_published) {
+  claim("cat");
+  EXPECT_FALSE(*store_->find("a.png"));
+  EXPECT_EQ(store_->counts()->aliases, 0u);
+  EXPECT_EQ(store_->counts()->pending, 1u);
+  EXPECT_TRUE(*store_->knows(digest("cat")));
+  EXPECT_FALSE(*store_->knows(digest("dog")));
+}
+
+TEST_P(StoreTest, the_same_blob_is_stored_once_under_many_aliases) {
+  add("a.png", "cat");
+  const Store::Claim again = claim("cat");
+  EXPECT_TRUE(again.already_stored);
+  EXPECT_TRUE(publish(again, "b.png", "cat"));
+  EXPECT_EQ(store_->counts()->blobs, 1u);
+  EXPECT_EQ(store_->counts()->aliases, 2u);
+  EXPECT_EQ(store_->counts()->blob_bytes, 1234u);
+}
+
+TEST_P(StoreTest, two_uploads_of_one_picture_at_once_both_land) {
+  const Store::Claim first = claim("cat"), second = claim("cat");
+  EXPECT_FALSE(first.already_stored);
+  EXPECT_FALSE(second.already_stored);
+  EXPECT_TRUE(publish(second, "b.png", "cat"));
+  EXPECT_TRUE(publish(first, "a.png", "cat"));
+  EXPECT_TRUE(sweepable().empty());
+}
+
+TEST_P(StoreTest, an_alias_that_is_taken_commits_nothing) {
+  add("a.png", "cat");
+  const Status taken = publish(claim("dog"), "a.png", "dog");
+  ASSERT_FALSE(taken);
+  EXPECT_EQ(taken.error().code, "duplicate-alias");
+  EXPECT_EQ((*store_->find("a.png"))->alias.blob, digest("cat"));
+  EXPECT_EQ(store_->counts()->verdicts, 1u);
+  EXPECT_FALSE(*store_->rendition(digest("original of dog"), "identity"));
+}
+
+TEST_P(StoreTest, a_claim_is_good_for_one_publication) {
+  const Store::Claim once = claim("cat");
+  EXPECT_TRUE(publish(once, "a.png", "cat"));
+  EXPECT_FALSE(publish(once, "b.png", "cat"));
+  EXPECT_FALSE(publish(claim("cat"), "c.png", "dog"));
+  EXPECT_EQ(store_->counts()->aliases, 1u);
+}
+
+TEST_P(StoreTest, Invariant10_an_upload_that_began_before_a_lockdown_does_not_land_after_it) {
+  const Store::Claim under_way = claim("cat");
+  ASSERT_TRUE(store_->set_switch(closed()));
+  const Status late = publish(under_way, "a.png", "cat");
+  ASSERT_FALSE(late);
+  EXPECT_EQ(late.error().code, "uploads-closed");
+  EXPECT_FALSE(*store_->find("a.png"));
+  EXPECT_EQ(store_->counts()->verdicts, 0u);
+  restart();
+  const auto kept = store_->get_switch("uploads");
+  ASSERT_TRUE(kept && *kept);
+  EXPECT_EQ((*kept)->state, SwitchState::closed);
+  EXPECT_EQ((*kept)->message, "Back soon.");
+  EXPECT_EQ((*kept)->who, "me");
+}
+
+TEST_P(StoreTest, a_switch_opens_by_itself_at_its_end) {
+  ASSERT_TRUE(store_->set_switch(closed(clock_.now() + std::chrono::hours(1))));
+  EXPECT_FALSE(publish(claim("cat"), "a.png", "cat"));
+  clock_.advance(std::chrono::hours(1));
+  EXPECT_TRUE(publish(claim("cat"), "a.png", "cat"));
+  EXPECT_FALSE(*store_->get_switch("other"));
+}
+
+TEST_P(StoreTest, deleting_needs_the_token) {
+  add("a.png", "cat");
+  EXPECT_EQ(store_->delete_alias("a.png", "wrong").value(), Store::Deleted::wrong_token);
+  EXPECT_EQ(store_->delete_alias("a.png", "").value(), Store::Deleted::wrong_token);
+  EXPECT_TRUE(*store_->find("a.png"));
+  EXPECT_EQ(store_->delete_alias("a.png", "token-of-a.png").value(), Store::Deleted::yes);
+  EXPECT_FALSE(*store_->find("a.png"));
+  EXPECT_EQ(store_->delete_alias("a.png", "token-of-a.png").value(), Store::Deleted::unknown_alias);
+}
+
+TEST_P(StoreTest, a_blob_goes_with_its_last_alias_and_not_before) {
+  add("a.png", "cat");
+  add("b.png", "cat");
+  ASSERT_TRUE(store_->delete_alias("a.png", "token-of-a.png"));
+  EXPECT_TRUE(sweepable().empty());
+  ASSERT_TRUE(store_->delete_alias("b.png", "token-of-b.png"));
+  EXPECT_EQ(sweepable(), std::set{digest("cat")});
+  ASSERT_TRUE(store_->removed(digest("cat")));
+  EXPECT_FALSE(*store_->knows(digest("cat")));
+  EXPECT_FALSE(*store_->rendition(digest("original of cat"), "identity"));
+  EXPECT_TRUE(sweepable().empty());
+}
+
+TEST_P(StoreTest, digests_in_flight_are_not_swept) {
+  add("a.png", "cat");
+  const Store::Claim stored = claim("cat"), fresh = claim("dog");
+  ASSERT_TRUE(store_->delete_alias("a.png", "token-of-a.png"));
+  EXPECT_TRUE(sweepable().empty());
+  EXPECT_TRUE(publish(stored, "b.png", "cat"));
+  EXPECT_TRUE(*store_->find("b.png"));
+  ASSERT_TRUE(store_->abandon(fresh.id));
+  EXPECT_EQ(sweepable(), std::set{digest("dog")});
+}
+
+TEST_P(StoreTest, a_blob_that_was_to_go_but_still_lies_there_is_taken_back) {
+  add("a.png", "cat");
+  ASSERT_TRUE(store_->delete_alias("a.png", "token-of-a.png"));
+  const Store::Claim again = claim("cat");
+  EXPECT_TRUE(again.already_stored);
+  EXPECT_TRUE(publish(again, "b.png", "cat"));
+  EXPECT_TRUE(sweepable().empty());
+}
+
+TEST_P(StoreTest, a_claim_waits_while_the_file_is_being_removed) {
+  add("a.png", "cat");
+  ASSERT_TRUE(store_->delete_alias("a.png", "token-of-a.png"));
+  ASSERT_EQ(sweepable().size(), 1u);
+  Store::Claim waited;
+  std::thread upload([&] { waited = claim("cat"); });
+  ASSERT_TRUE(store_->removed(digest("cat")));
+  upload.join();
+  EXPECT_FALSE(waited.already_stored);
+  EXPECT_TRUE(publish(waited, "b.png", "cat"));
+}
+
+TEST_P(StoreTest, what_could_not_be_removed_is_given_to_the_sweeper_again) {
+  ASSERT_TRUE(store_->abandon(claim("cat").id));
+  EXPECT_EQ(sweepable(), std::set{digest("cat")});
+  EXPECT_EQ(sweepable(), std::set{digest("cat")});
+}
+
+TEST_P(StoreTest, Invariant5_what_an_earlier_run_left_half_done_is_swept) {
+  add("a.png", "cat");
+  claim("dog");
+  restart();
+  EXPECT_TRUE(sweepable().empty());  // until a server says that it begins
+  ASSERT_TRUE(store_->begin_run());
+  EXPECT_EQ(sweepable(), std::set{digest("dog")});
+}
+
+TEST_P(StoreTest, Invariant6_verdicts_come_back_with_their_facts_newest_first) {
+  const VerdictRecord first = verdict("cat", P::refuse);
+  ASSERT_TRUE(store_->record(first));
+  clock_.advance(std::chrono::seconds(1));
+  const VerdictRecord second = verdict("dog", P::hold);
+  ASSERT_TRUE(store_->record(second));
+  const auto records = store_->recent_verdicts(10);
+  ASSERT_TRUE(records) << records.error().what;
+  ASSERT_EQ(records->size(), 2u);
+  EXPECT_EQ((*records)[0].id, second.id);
+  EXPECT_EQ((*records)[1].verdict, first.verdict);
+  EXPECT_EQ((*records)[1].facts, first.facts);
+  EXPECT_EQ((*records)[1].when, first.when);
+  EXPECT_EQ(store_->recent_verdicts(1)->size(), 1u);
+  EXPECT_EQ(store_->counts()->refused, 2u);
+}
+
+TEST_P(StoreTest, answers_are_remembered_for_their_time_and_their_version) {
+  const AnswerKey key{digest("cat"), "nsfw", "1"};
+  const policy::SignalAnswer answer{
+      policy::Answer::no_match, false, {{"nsfw", 0.125}, {"sfw", 0.875}}, "why"};
+  ASSERT_TRUE(store_->remember(key, answer, clock_.now() + std::chrono::hours(1)));
+  EXPECT_EQ(**store_->answer(key, clock_.now()), answer);
+  EXPECT_FALSE(*store_->answer({digest("cat"), "nsfw", "2"}, clock_.now()));
+  EXPECT_FALSE(*store_->answer({digest("cat"), "other", "1"}, clock_.now()));
+  EXPECT_FALSE(*store_->answer({digest("dog"), "nsfw", "1"}, clock_.now()));
+  clock_.advance(std::chrono::hours(1));
+  EXPECT_FALSE(*store_->answer(key, clock_.now()));
+}
+
+TEST_P(StoreTest, Invariant3_an_answer_that_says_nothing_is_never_remembered) {
+  for (const policy::Answer answer : {policy::Answer::unanswered, policy::Answer::not_asked})
+    EXPECT_FALSE(store_->remember({digest("cat"), "nsfw", "1"}, {answer, false, {}, {}},
+                                  clock_.now() + std::chrono::hours(1)));
+}
+
+TEST_P(StoreTest, lists_are_kept_by_name) {
+  const HashListRow row{"csam/a", "a.list", "0a", 3, "a.csv", clock_.now()};
+  ASSERT_TRUE(store_->put_list(row));
+  HashListRow newer = row;
+  newer.version = "0b";
+  ASSERT_TRUE(store_->put_list(newer));
+  ASSERT_TRUE(store_->put_list({"banned", "b.list", "0c", 1, "b.csv", clock_.now()}));
+  const auto rows = store_->lists();
+  ASSERT_TRUE(rows);
+  ASSERT_EQ(rows->size(), 2u);
+  EXPECT_EQ((*rows)[0].name, "banned");
+  EXPECT_EQ((*rows)[1].version, "0b");
+  EXPECT_EQ((*rows)[1].added, row.added);
+  EXPECT_TRUE(store_->remove_list("banned").value());
+  EXPECT_FALSE(store_->remove_list("banned").value());
+}
+
+TEST_P(StoreTest, the_generation_changes_when_somebody_else_changes_something) {
+  auto other = std::move(GetParam().open(folder_.path(), clock_).value());
+  const auto before = store_->generation().value();
+  EXPECT_EQ(store_->generation().value(), before);
+  ASSERT_TRUE(other->set_switch(closed()));
+  EXPECT_NE(store_->generation().value(), before);
+}
+
+TEST_P(StoreTest, many_threads_publish_and_delete_without_losing_anything) {
+  constexpr int kThreads = 8, kEach = 25;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t)
+    threads.emplace_back([this, t] {
+      for (int i = 0; i < kEach; ++i) {
+        const std::string alias = fmt::format("{}-{}.png", t, i),
+                          blob = fmt::format("blob {}", i % 10);
+        add(alias, blob);
+        if (i % 5 == 0)
+          EXPECT_EQ(store_->delete_alias(alias, "token-of-" + alias).value(), Store::Deleted::yes);
+      }
+    });
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(store_->counts()->aliases, std::uint64_t{kThreads * kEach * 4 / 5});
+  EXPECT_EQ(store_->counts()->blobs, 8u);  // those of every fifth upload all lost their alias
+  EXPECT_EQ(store_->counts()->verdicts, std::uint64_t{kThreads * kEach});
+}
+
+INSTANTIATE_TEST_SUITE_P(Engines, StoreTest,
+                         ::testing::Values(Engine{
+                             "sqlite",
+                             [](const std::filesystem::path& folder, const Clock& clock) {
+                               return open_sqlite({.file = folder / "store.sqlite"}, clock);
+                             }}),
+                         [](const auto& info) { return std::string(info.param.name); });
+
+}  // namespace
+}  // namespace portcullis::store
