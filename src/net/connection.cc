@@ -44,6 +44,11 @@ int status_for_long_head(std::string_view head, const ServerOptions& options) {
 Connection::Connection(std::shared_ptr<Loop> loop, Socket socket, std::string peer)
     : loop_(std::move(loop)), socket_(std::move(socket)), peer_(std::move(peer)) {}
 
+// Here and not in the hook's destructor, which runs after the loop has been let go.
+Connection::~Connection() {
+  if (is_linked()) unlink();
+}
+
 Task<void> Connection::run(std::shared_ptr<Connection> self) {
   try {
     while (co_await self->serve_one()) self->is_first_request_ = false;

@@ -21,9 +21,12 @@ namespace portcullis::net {
 
 class Loop;
 
-class Connection : public boost::intrusive::list_base_hook<> {
+class Connection : public boost::intrusive::list_base_hook<
+                       boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
  public:
   Connection(std::shared_ptr<Loop> loop, Socket socket, std::string peer);
+  // Leaves the loop's list, if the loop is destroyed before the connection has ended.
+  ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 

@@ -47,7 +47,8 @@ struct ServerState {
   std::atomic<std::size_t> open_{0};
   std::mutex mutex_;
   struct Waiting {
-    asio::executor_work_guard<Executor> keeps_running;  // a loop without work would end before `done`
+    asio::executor_work_guard<Executor>
+        keeps_running;  // a loop without work would end before `done`
     std::function<void()> done;
   };
   std::vector<Waiting> waiting_;
@@ -90,7 +91,7 @@ class Loop : public std::enable_shared_from_this<Loop> {
   Timer sweep_timer_;
   Timer place_timer_;
   BufferPool buffers_;
-  boost::intrusive::list<Connection> connections_;
+  boost::intrusive::list<Connection, boost::intrusive::constant_time_size<false>> connections_;
   bool accepting_ = true;
   bool draining_ = false;
   Deadline drain_deadline_ = Deadline::max();

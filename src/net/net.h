@@ -1,9 +1,10 @@
 // net/net.h: an HTTP/1.1 server with streamed bodies, and a streaming multipart/form-data parser.
 //
-// Beast stays inside src/net/*.cc; what crosses this door are the plain structs below. A Server runs on the io_contexts
-// it is given, one listening socket each (SO_REUSEPORT); a connection belongs to the loop that accepted it, and so do
-// its handler's coroutine, its Request and its BodyReader. Each io_context is run by one thread. TCP_NODELAY is set. No
-// TLS and no HTTP/2: a terminator in front speaks them.
+// Beast stays inside src/net/*.cc; what crosses this door are the plain structs below. A Server
+// runs on the io_contexts it is given, one listening socket each (SO_REUSEPORT); a connection
+// belongs to the loop that accepted it, and so do its handler's coroutine, its Request and its
+// BodyReader. Each io_context is run by one thread. TCP_NODELAY is set. No TLS and no HTTP/2: a
+// terminator in front speaks them.
 #pragma once
 
 #include <chrono>
@@ -50,21 +51,25 @@ struct Request {
 
 // One decoding of %XX; nothing if an escape is broken. '+' stays.
 std::optional<std::string> percent_decode(std::string_view text);
-// The decoded values of `key` in a query string, in order ('+' stays a plus). Pairs with broken escapes are skipped.
+// The decoded values of `key` in a query string, in order ('+' stays a plus). Pairs with broken
+// escapes are skipped.
 std::vector<std::string> query_values(std::string_view query, std::string_view key);
 
-// Reads the request's body piece by piece; the next piece is taken off the socket only when asked for.
+// Reads the request's body piece by piece; the next piece is taken off the socket only when asked
+// for.
 class BodyReader {
  public:
   virtual ~BodyReader() = default;
-  // Fills the front of `into`, at least one byte; 0 means the body has ended as it should. A client that asked to be told
-  // with 100 Continue is told at the first call. `into` of 64 KiB costs the fewest calls. Errors: Fault::limits when it
-  // is over the server's max_body or too slow (code "stream-too-slow"), Fault::client when the client vanished or the
-  // framing is broken. After an error every further call fails.
+  // Fills the front of `into`, at least one byte; 0 means the body has ended as it should. A client
+  // that asked to be told with 100 Continue is told at the first call. `into` of 64 KiB costs the
+  // fewest calls. Errors: Fault::limits when it is over the server's max_body or too slow (code
+  // "stream-too-slow"), Fault::client when the client vanished or the framing is broken. After an
+  // error every further call fails.
   virtual Task<Result<std::size_t>> read(std::span<std::byte> into) = 0;
 };
 
-// Part of an open file; `fd` is shared so that a hot file can be served many times at once (pread/sendfile).
+// Part of an open file; `fd` is shared so that a hot file can be served many times at once
+// (pread/sendfile).
 struct FilePart {
   std::shared_ptr<const UniqueFd> fd;
   std::uint64_t offset = 0;
@@ -73,63 +78,76 @@ struct FilePart {
 
 struct Response {
   int status = 200;
-  std::vector<Header> headers;  // Content-Length, Date, Connection are the server's business; no length with 204 and 304
+  std::vector<Header> headers;  // Content-Length, Date, Connection are the server's business; no
+                                // length with 204 and 304
   std::variant<std::string, FilePart> body;
   bool close = false;  // close the connection afterwards
 };
 
-// A handler never throws and always answers; an exception, or a header that cannot be sent (CR or LF in it), becomes a
-// 500 and a log line. For HEAD it gives the same Response as for GET; only the length of the body is sent. It may answer
-// before the body was read: the server then reads and discards the rest, up to `max_body` and for at most
-// `discard_timeout`, and answers after that, because a sender that has not finished would never see the answer; beyond
-// the bound it answers at once, half-closes and goes on reading within `linger`. After an error of the BodyReader the
+// A handler never throws and always answers; an exception, or a header that cannot be sent (CR or
+// LF in it), becomes a 500 and a log line. For HEAD it gives the same Response as for GET; only the
+// length of the body is sent. It may answer before the body was read: the server then reads and
+// discards the rest, up to `max_body` and for at most `discard_timeout`, and answers after that,
+// because a sender that has not finished would never see the answer; beyond the bound it answers at
+// once, half-closes and goes on reading within `linger`. After an error of the BodyReader the
 // answer of the handler is sent and the connection closed in the same manner.
 using Handler = std::function<Task<Response>(Request&, BodyReader&)>;
 
 struct ServerOptions {
-  std::string host = "127.0.0.1";  // an IP address, v4 or v6
-  std::uint16_t port = 0;  // 0: any free one, see Server::port()
-  std::size_t max_header_bytes = 32 * 1024;  // larger: 431
+  std::string host = "127.0.0.1";            // an IP address, v4 or v6
+  std::uint16_t port = 0;                    // 0: any free one, see Server::port()
+  std::size_t max_header_bytes = 32 * 1024;  // larger: 431; below 64 KiB
   std::size_t max_target_bytes = 8 * 1024;   // longer: 414
-  std::uint64_t max_body = 64 * 1024 * 1024; // announced larger: 413 at once (with the lingering above)
-  std::size_t max_connections = 4096;        // beyond it accepting waits
-  std::chrono::milliseconds header_timeout{15'000};  // from the first byte of a head to its end, 408; also until that byte
-  std::chrono::milliseconds idle_timeout{60'000};   // between two requests
-  std::chrono::milliseconds body_timeout{60'000};   // spent waiting for the client in all reads of a body together
-  std::chrono::milliseconds write_stall_timeout{60'000};  // no byte of an answer could be sent; a slow reader has no other limit
+  // Announced larger: 413 at once, with the lingering above.
+  std::uint64_t max_body = 64 * 1024 * 1024;
+  std::size_t max_connections = 4096;  // beyond it accepting waits
+  // From the first byte of a head to its end, else 408; also from connecting to that first byte.
+  std::chrono::milliseconds header_timeout{15'000};
+  // Between two requests.
+  std::chrono::milliseconds idle_timeout{60'000};
+  // Spent waiting for the client in all reads of one body together.
+  std::chrono::milliseconds body_timeout{60'000};
+  // The client took no byte of an answer. A slow reader has no other limit.
+  std::chrono::milliseconds write_stall_timeout{60'000};
   std::chrono::milliseconds discard_timeout{10'000};
   std::chrono::milliseconds linger{2'000};
-  std::chrono::milliseconds sweep_interval{1'000};  // of real time; how often deadlines are compared with the clock
-  // The body of an answer that the server itself gives (400, 408, 413, 414, 431, 500): content type and text.
+  // Of real time: how often deadlines are compared with the clock.
+  std::chrono::milliseconds sweep_interval{1'000};
+  // The body of an answer that the server itself gives (400, 408, 413, 414, 431, 500): content type
+  // and text.
   std::function<std::pair<std::string, std::string>(int status, std::string_view what)> error_body;
 };
 
 class Server {
  public:
-  // `loops` must outlive the server; they may already run. Fails when the address cannot be bound ("port 8080 is taken:
-  // ..."), also when another Portcullis listens there. Has the process ignore SIGPIPE, which sendfile would raise.
-  static Result<std::unique_ptr<Server>> create(std::vector<asio::io_context*> loops, ServerOptions options, Handler handler,
+  // `loops` must outlive the server; they may already run. Fails when the address cannot be bound
+  // ("port 8080 is taken: ..."), also when another Portcullis listens there. Has the process ignore
+  // SIGPIPE, which sendfile would raise.
+  static Result<std::unique_ptr<Server>> create(std::vector<asio::io_context*> loops,
+                                                ServerOptions options, Handler handler,
                                                 const Clock& clock);
-  // Cuts what is still open. Handlers under way end on their loops after that: `clock` and what `handler` refers to must
-  // live until the loops have run out of work or are destroyed.
+  // Cuts what is still open. Handlers under way end on their loops after that: `clock` and what
+  // `handler` refers to must live until the loops have run out of work or are destroyed.
   virtual ~Server() = default;
   virtual std::uint16_t port() const = 0;
   virtual std::size_t connections() const = 0;
-  // Stops accepting, tells idle connections goodbye, lets requests under way finish; those left at `deadline` (of the
-  // clock) are cut: their sockets, that is, for a handler that waits for something else ends in its own time. `done` is
-  // called once, on the first loop, when the last handler has ended. Thread-safe.
+  // Stops accepting, tells idle connections goodbye, lets requests under way finish; those left at
+  // `deadline` (of the clock) are cut: their sockets, that is, for a handler that waits for
+  // something else ends in its own time. `done` is called once, on the first loop, when the last
+  // handler has ended. Thread-safe.
   virtual void drain(Deadline deadline, std::function<void()> done) = 0;
 };
 
 // --- what a gate must refuse ---
 
 enum class Refusal {
-  framing,   // two servers could disagree where the body ends
-  host,      // not exactly one Host
-  target,    // not origin-form
-  syntax,    // not HTTP/1.1 as RFC 9112 writes it
+  framing,  // two servers could disagree where the body ends
+  host,     // not exactly one Host
+  target,   // not origin-form
+  syntax,   // not HTTP/1.1 as RFC 9112 writes it
 };
-// Looks at one request head, the bytes up to and with the empty line; nothing means it may be served. Pure.
+// Looks at one request head, the bytes up to and with the empty line; nothing means it may be
+// served. Pure.
 std::optional<Refusal> refuse_ambiguous(std::string_view head);
 
 // --- multipart/form-data (RFC 7578), as a push parser ---
@@ -145,8 +163,8 @@ struct MultipartLimits {
   std::size_t max_parts = 100;
 };
 
-// Feeds on a body in any portions and calls back. Not thread-safe. Nothing is buffered but a part's headers and at most
-// one boundary's length of data. After an error it stays in error.
+// Feeds on a body in any portions and calls back. Not thread-safe. Nothing is buffered but a part's
+// headers and at most one boundary's length of data. After an error it stays in error.
 class MultipartParser {
  public:
   struct Events {
@@ -154,13 +172,16 @@ class MultipartParser {
     std::function<Status(ByteView)> part_data;
     std::function<Status()> part_end;
   };
-  // From the Content-Type header; Fault::client when it is not multipart/form-data with a boundary of RFC 2046.
-  static Result<MultipartParser> create(std::string_view content_type, MultipartLimits limits, Events events);
+  // From the Content-Type header; Fault::client when it is not multipart/form-data with a boundary
+  // of RFC 2046.
+  static Result<MultipartParser> create(std::string_view content_type, MultipartLimits limits,
+                                        Events events);
   MultipartParser(MultipartParser&&) noexcept;
   MultipartParser& operator=(MultipartParser&&) noexcept;
   ~MultipartParser();
 
-  // Errors of the callbacks come back as they are; a malformed body is Fault::client, a limit Fault::limits.
+  // Errors of the callbacks come back as they are; a malformed body is Fault::client, a limit
+  // Fault::limits.
   Status feed(ByteView bytes);
   // The body has ended: an error unless the closing boundary was seen.
   Status finish();

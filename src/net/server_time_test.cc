@@ -259,6 +259,20 @@ TEST_F(TimeTest, a_server_can_be_destroyed_with_connections_open) {
   }
 }
 
+TEST_F(TimeTest, loops_can_be_destroyed_with_connections_and_drains_under_way) {
+  std::optional<HttpClient> idle, reading;
+  asio::io_context loop;
+  auto server = Server::create({&loop}, quick_options(), read_body, clock);
+  ASSERT_TRUE(server);
+  idle.emplace((*server)->port());
+  reading.emplace((*server)->port());
+  reading->send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n");
+  while (!reading->is_readable(0ms) || (*server)->connections() < 2) loop.run_one();
+  (*server)->drain(Deadline::max(), [] { ADD_FAILURE() << "it is not done"; });
+  loop.poll();
+  server->reset();
+}
+
 std::size_t resident_bytes() {
   std::ifstream file("/proc/self/statm");
   std::size_t all = 0, resident = 0;
