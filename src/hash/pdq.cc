@@ -1,5 +1,6 @@
 // PDQ after ThreatExchange pdq/cpp (hashing/pdqhashing.cpp, downscaling/downscaling.cpp), in 32-bit
-// floats and in the reference's order of operations, so that hashes are equal bit for bit.
+// floats and in the reference's order of operations, so that hashes are equal bit for bit. Never
+// fuse a multiplication with an addition here (the pragma below).
 #include <algorithm>
 #include <cmath>
 #include <vector>
@@ -24,43 +25,56 @@ using Dct = std::array<std::array<float, kBits>, kBits>;
 // Width of the box whose two passes make a tent as wide as one pixel of the small picture.
 int window(int size) { return (size + 2 * kSide - 1) / (2 * kSide); }
 
-// Mean over a sliding window of `width` of `count` values, `stride` apart; the window is cut at the
-// ends.
-void box(const float* in, float* out, int count, int stride, int width) {
+// Means over a sliding window of `width` along lines of `count` values, the window cut at the ends.
+// Lines are worked on kLanes side by side, because one alone waits for its own sum; their order of
+// additions stays that of the reference. A line's next value is `stride` away, the next line's same
+// value `lane`.
+template <int kLanes, bool kAdjacent>
+void box(const float* in, float* out, int count, std::ptrdiff_t stride, std::ptrdiff_t lane_stride,
+         int width) {
+  const std::ptrdiff_t lane = kAdjacent ? 1 : lane_stride;
   const int half = (width + 2) / 2;
-  const int first = half - 1;           // values added before the first output
-  const int second = width - half + 1;  // outputs while the window grows
-  const int third = count - width;      // outputs of a whole window
-  const int fourth = half - 1;          // outputs while it shrinks
-  int left = 0, right = 0, to = 0, size = 0;
-  float sum = 0;
-  const auto step = [stride](int& index) { index += stride; };
-  for (int i = 0; i < first; ++i) sum += in[right], ++size, step(right);
-  for (int i = 0; i < second; ++i) {
-    sum += in[right], ++size;
-    out[to] = sum / static_cast<float>(size);
-    step(right), step(to);
-  }
-  for (int i = 0; i < third; ++i) {
-    sum += in[right];
-    sum -= in[left];
-    out[to] = sum / static_cast<float>(size);
-    step(left), step(right), step(to);
-  }
-  for (int i = 0; i < fourth; ++i) {
-    sum -= in[left], --size;
-    out[to] = sum / static_cast<float>(size);
-    step(left), step(to);
-  }
+  const float* left = in;
+  const float* right = in;
+  int size = 0;
+  std::array<float, kLanes> sum{};
+  const auto add = [&] {
+    for (int i = 0; i < kLanes; ++i) sum[i] += right[i * lane];
+    right += stride;
+  };
+  const auto subtract = [&] {
+    for (int i = 0; i < kLanes; ++i) sum[i] -= left[i * lane];
+    left += stride;
+  };
+  const auto write = [&] {
+    const auto divisor = static_cast<float>(size);
+    for (int i = 0; i < kLanes; ++i) out[i * lane] = sum[i] / divisor;
+    out += stride;
+  };
+  for (int i = 0; i < half - 1; ++i) add(), ++size;
+  for (int i = 0; i < width - half + 1; ++i) add(), ++size, write();
+  for (int i = 0; i < count - width; ++i) add(), subtract(), write();
+  for (int i = 0; i < half - 1; ++i) subtract(), --size, write();
+}
+
+// `lines` lines, each box()ed.
+template <bool kAdjacent>
+void boxes(const float* in, float* out, int lines, int count, std::ptrdiff_t stride,
+           std::ptrdiff_t lane, int width) {
+  constexpr int kLanes = 8;
+  int line = 0;
+  for (; line + kLanes <= lines; line += kLanes)
+    box<kLanes, kAdjacent>(in + line * lane, out + line * lane, count, stride, lane, width);
+  for (; line < lines; ++line)
+    box<1, kAdjacent>(in + line * lane, out + line * lane, count, stride, lane, width);
 }
 
 Block shrink(std::vector<float> luma, int width, int height) {
   const int along_rows = window(width), along_columns = window(height);
   std::vector<float> other(luma.size());
   for (int pass = 0; pass < kPasses; ++pass) {
-    for (int y = 0; y < height; ++y)
-      box(&luma[std::size_t(y) * width], &other[std::size_t(y) * width], width, 1, along_rows);
-    for (int x = 0; x < width; ++x) box(&other[x], &luma[x], height, width, along_columns);
+    boxes<false>(luma.data(), other.data(), height, width, 1, width, along_rows);
+    boxes<true>(other.data(), luma.data(), width, height, width, 1, along_columns);
   }
   Block block;
   for (int i = 0; i < kSide; ++i) {
@@ -100,22 +114,17 @@ const std::array<std::array<float, kSide>, kBits>& dct_matrix() {
   return matrix;
 }
 
+// Each sum runs over k in order; the loops are nested so that neighbouring sums grow side by side.
 Dct dct(const Block& block) {
   const auto& matrix = dct_matrix();
-  std::array<std::array<float, kSide>, kBits> half{};
-  for (int i = 0; i < kBits; ++i)
-    for (int j = 0; j < kSide; ++j) {
-      float sum = 0;
-      for (int k = 0; k < kSide; ++k) sum += matrix[i][k] * block[k][j];
-      half[i][j] = sum;
-    }
   Dct result{};
-  for (int i = 0; i < kBits; ++i)
-    for (int j = 0; j < kBits; ++j) {
-      float sum = 0;
-      for (int k = 0; k < kSide; ++k) sum += half[i][k] * matrix[j][k];
-      result[i][j] = sum;
-    }
+  for (int i = 0; i < kBits; ++i) {
+    std::array<float, kSide> row{};
+    for (int k = 0; k < kSide; ++k)
+      for (int j = 0; j < kSide; ++j) row[j] += matrix[i][k] * block[k][j];
+    for (int k = 0; k < kSide; ++k)
+      for (int j = 0; j < kBits; ++j) result[i][j] += row[k] * matrix[j][k];
+  }
   return result;
 }
 
@@ -164,9 +173,13 @@ Dihedral pdq_dihedral(std::span<const std::uint8_t> rgb, int width, int height) 
                    rgb.size() == std::size_t(width) * std::size_t(height) * 3);
   Dihedral result{};
   if (width < kSmallest || height < kSmallest) return result;
+  // Rounded once, as pdqhash does it, so that grey stays the same grey. Sums of floats, as in the
+  // C++ tools, are off by the last bit, which decides only where the DCT is nought but for rounding
+  // (blocky pictures).
   std::vector<float> luma(std::size_t(width) * height);
   for (std::size_t i = 0; i < luma.size(); ++i)
-    luma[i] = 0.299f * rgb[3 * i] + 0.587f * rgb[3 * i + 1] + 0.114f * rgb[3 * i + 2];
+    luma[i] =
+        static_cast<float>(0.299 * rgb[3 * i] + 0.587 * rgb[3 * i + 1] + 0.114 * rgb[3 * i + 2]);
 
   const Block block = shrink(std::move(luma), width, height);
   result.quality = quality_of(block);
