@@ -47,9 +47,10 @@ struct Fingerprint {
   bool operator==(const Fingerprint&) const = default;
 };
 
-// The eight dihedral variants in this order: original, rotated by 90, 180 and 270 degrees, mirrored
-// left-right (flipX), top-bottom (flipY), transposed (flipPlus1), and transposed the other way
-// (flipMinus1), from one DCT.
+// The hashes of a picture turned and mirrored in eight ways, from one DCT, in PDQ's order and under
+// its names: original, turned counter-clockwise by 90, 180 and 270 degrees, upside down (flipX),
+// left and right swapped (flipY), transposed (flipPlus1), transposed along the other diagonal
+// (flipMinus1). They are very near, not always equal, to the hashes of such pictures themselves.
 struct Dihedral {
   std::array<PdqHash, 8> pdq;
   int quality = 0;
@@ -58,9 +59,8 @@ struct Dihedral {
 
 // `rgb` holds width * height * 3 bytes, row by row, 8 bits a channel, sRGB. Either side below 5
 // pixels gives all-zero hashes of quality 0. The caller has shrunk pictures larger than 512 on
-// either side to 512 x 512 (pdq_input_size). Bit for bit what the float reference gives for the
-// same array at quality >= 50 (reference: detection of PDQ §1.1-1.2 as published in ThreatExchange
-// pdq/cpp/hashing).
+// either side (pdq_input_size). Bit for bit what the package pdqhash, and so ThreatExchange's
+// pdq/cpp, gives for the same array.
 Dihedral pdq_dihedral(std::span<const std::uint8_t> rgb, int width, int height);
 
 // PDQ's own input rule: a picture of at most 512 on both sides stays, any other becomes 512 x 512,
@@ -74,11 +74,7 @@ enum class Kind { sha256, sha1, md5, pdq };
 std::string_view name(Kind kind);                      // "sha256"
 std::optional<Kind> kind_from(std::string_view name);  // exactly those four names
 
-// Parses a list: one entry a line, `digest` or `kind,digest`; blank lines and lines that start with
-// '#' are skipped; CR LF is taken. Without `kind` each line must say its own, because a SHA-256 and
-// a PDQ look alike (both have 64 digits), as may a later entry and a comment. Errors name `source`,
-// line and what to do. Duplicates collapse. Memory grows with the number of entries only. PDQ
-// entries of all zeros are refused (they match flat pictures).
+// What a list holds; no order is meant.
 struct ListEntries {
   std::vector<Sha256> sha256;
   std::vector<Sha1> sha1;
@@ -86,14 +82,23 @@ struct ListEntries {
   std::vector<PdqHash> pdq;
   std::size_t size() const { return sha256.size() + sha1.size() + md5.size() + pdq.size(); }
 };
+
+// Parses a list: one entry a line, `digest` or `kind,digest`; blank lines and lines that start with
+// '#' are skipped; CR LF and a byte order mark are taken. With `kind`, lines may leave theirs out
+// but may not say another. Without it each must say its own, because a SHA-256 and a PDQ look alike
+// (both have 64 digits); a list of 16 or more of one that by its bits seems to be of the other is
+// an error too. Errors name `source`, line and what to do. Duplicates collapse. PDQ entries of all
+// zeros are refused (they match flat pictures). A text without entries gives none: it is the caller
+// who knows whether a list may be empty.
 Result<ListEntries> parse_list(std::string_view text, std::optional<Kind> kind,
                                std::string_view source);
 
-// The flat file a list is kept in: a header with a magic word, format version, counts and the
-// SHA-256 of what follows, then the sorted entries of each kind. serialise() gives the bytes;
-// HashList::open() maps them and verifies everything; a truncated, changed or foreign file is an
-// error, never an empty list.
-Bytes serialise(const ListEntries& entries);
+// The flat file a list is kept in: a magic word with the format's version, the SHA-256 of what
+// follows, counts, and the sorted entries of each kind. serialise() gives the bytes (the same for
+// the same set of entries); the caller writes them beside the old file, syncs and renames.
+// HashList::open() maps and verifies everything; a truncated, changed or foreign file is an error,
+// never an empty list. A file must not be written to while it is mapped.
+Bytes serialise(ListEntries entries);
 
 // One list, mapped read-only and searched in place. Immutable; any thread.
 class HashList {
@@ -108,6 +113,7 @@ class HashList {
   std::size_t count(Kind kind) const;
   std::size_t size() const;
 
+  // Whether any of the three is listed.
   bool contains(const Digests& digests) const;
 
   struct Near {

@@ -12,6 +12,7 @@
 #include <bit>
 
 #include "base/fd.h"
+#include "hash/entries.h"
 #include "hash/hash.h"
 
 namespace portcullis::hash {
@@ -30,10 +31,10 @@ void append(Bytes& bytes, const std::vector<T>& list) {
   bytes.insert(bytes.end(), raw.begin(), raw.end());
 }
 
+// Ascending, each once.
 template <class T>
-std::vector<T> sorted(std::vector<T> list) {
-  std::ranges::sort(list);
-  return list;
+bool in_order(std::span<const T> list) {
+  return std::ranges::adjacent_find(list, std::greater_equal()) == list.end();
 }
 
 }  // namespace
@@ -41,16 +42,17 @@ std::vector<T> sorted(std::vector<T> list) {
 static_assert(sizeof(Sha256) == 32 && sizeof(Sha1) == 20 && sizeof(Md5) == 16 &&
               sizeof(PdqHash) == kPdqSize);
 
-Bytes serialise(const ListEntries& entries) {
+Bytes serialise(ListEntries entries) {
+  sort_and_collapse(entries);
   Bytes body;
   const std::array<std::uint64_t, 4> counts{entries.sha256.size(), entries.sha1.size(),
                                             entries.md5.size(), entries.pdq.size()};
   const auto raw = std::as_bytes(std::span(counts));
   body.insert(body.end(), raw.begin(), raw.end());
-  append(body, sorted(entries.pdq));  // first, so that its words are aligned
-  append(body, sorted(entries.sha256));
-  append(body, sorted(entries.sha1));
-  append(body, sorted(entries.md5));
+  append(body, entries.pdq);  // first, so that its words are aligned
+  append(body, entries.sha256);
+  append(body, entries.sha1);
+  append(body, entries.md5);
   const ByteView magic = as_bytes(kMagic);
   const Sha256 digest = sha256_of(body);
   Bytes file(magic.begin(), magic.end());
@@ -117,8 +119,7 @@ Result<HashList> HashList::open(const std::string& path) {
   take(map->sha256, counts[0]);
   take(map->sha1, counts[1]);
   take(map->md5, counts[2]);
-  if (!std::ranges::is_sorted(map->pdq) || !std::ranges::is_sorted(map->sha256) ||
-      !std::ranges::is_sorted(map->sha1) || !std::ranges::is_sorted(map->md5))
+  if (!in_order(map->pdq) || !in_order(map->sha256) || !in_order(map->sha1) || !in_order(map->md5))
     return damaged("its entries are not sorted");
   return HashList(std::move(map));
 }

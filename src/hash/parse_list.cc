@@ -1,5 +1,7 @@
 #include <algorithm>
+#include <bit>
 
+#include "hash/entries.h"
 #include "hash/hash.h"
 
 namespace portcullis::hash {
@@ -18,7 +20,14 @@ std::unexpected<Error> fail_at(const Place& place, fmt::format_string<Args...> t
               fmt::format(text, std::forward<Args>(args)...));
 }
 
-std::string_view shown(std::string_view text) { return text.substr(0, 80); }
+// Lists come from others: what is shown of one must not move a terminal's cursor or fill its
+// screen.
+std::string shown(std::string_view text) {
+  std::string safe(text.substr(0, 80));
+  for (char& letter : safe)
+    if (letter < ' ' || letter > '~') letter = '?';
+  return safe;
+}
 
 std::size_t digits_of(Kind kind) {
   switch (kind) {
@@ -64,11 +73,33 @@ Status add(ListEntries& entries, Kind kind, std::string_view digest, const Place
   return {};
 }
 
+// A PDQ hash has 128 bits set, but for ties; one SHA-256 in twenty has. A list of the one kind
+// taken for the other would never match anything, which nobody would notice.
 template <class T>
-void sort_and_collapse(std::vector<T>& list) {
-  std::ranges::sort(list);
-  const auto rest = std::ranges::unique(list);
-  list.erase(rest.begin(), rest.end());
+bool looks_like_pdq(const std::vector<T>& list) {
+  const auto is_balanced = [](const T& entry) {
+    int bits = 0;
+    for (const std::byte byte : std::as_bytes(std::span(&entry, 1)))
+      bits += std::popcount(std::to_integer<unsigned>(byte));
+    return bits == 128;
+  };
+  return std::cmp_greater(std::ranges::count_if(list, is_balanced), list.size() / 2);
+}
+
+Status check_for_a_mix_up(const ListEntries& entries, std::string_view source) {
+  constexpr std::size_t kEnoughToTell = 16;
+  const auto says = [&](std::string_view said, std::string_view seems) {
+    return fail(
+        Fault::client,
+        "{}: the {} entries seem to be {} hashes (both have 64 digits): find out which they "
+        "are and say so",
+        source, said, seems);
+  };
+  if (entries.pdq.size() >= kEnoughToTell && !looks_like_pdq(entries.pdq))
+    return says("pdq", "SHA-256");
+  if (entries.sha256.size() >= kEnoughToTell && looks_like_pdq(entries.sha256))
+    return says("sha256", "PDQ");
+  return {};
 }
 
 }  // namespace
@@ -106,10 +137,8 @@ Result<ListEntries> parse_list(std::string_view text, std::optional<Kind> kind,
     }
     TRY(add(entries, *own, digest, place));
   }
-  sort_and_collapse(entries.sha256);
-  sort_and_collapse(entries.sha1);
-  sort_and_collapse(entries.md5);
-  sort_and_collapse(entries.pdq);
+  sort_and_collapse(entries);
+  TRY(check_for_a_mix_up(entries, source));
   return entries;
 }
 
