@@ -95,6 +95,7 @@ struct HashListRow {
   WallTime added;
 };
 
+// `blobs` and `blob_bytes`: stored ones; `refused`: verdicts that refuse or hold.
 struct Counts {
   std::uint64_t aliases = 0, blobs = 0, pending = 0, verdicts = 0, refused = 0;
   std::uint64_t blob_bytes = 0;
@@ -106,7 +107,7 @@ class Store {
 
   // --- an upload, in two transactions (design §4.8) ---
   // First: claims the digest. The blob becomes `pending` for this claim unless it is stored
-  // already; a digest that is being deleted is waited for (Fault::limits after 5 s). The blob may
+  // already; a digest that is being swept is waited for (Fault::limits after a while). The blob may
   // be written once this returned.
   struct Claim {
     std::int64_t id = 0;
@@ -129,6 +130,7 @@ class Store {
 
   // A verdict without a picture: refusals.
   virtual Status record(const VerdictRecord& verdict) = 0;
+  // Newest first.
   virtual Result<std::vector<VerdictRecord>> recent_verdicts(std::size_t most) = 0;
 
   // --- serving ---
@@ -143,7 +145,8 @@ class Store {
   virtual Result<Deleted> delete_alias(const std::string& alias, const std::string& token) = 0;
   // Digests to remove from disk: `deleting` ones, and `pending` ones whose claims are all given up
   // or belong to an earlier run of the server (begin_run). Each stays locked against claim() until
-  // removed() or a restart; one that was not removed() is given out again.
+  // removed() or a restart; one that was not removed() is given out again. Only one sweeper may be
+  // at work: a second would remove what a claim wrote anew after the first.
   virtual Result<std::vector<Sha256>> sweepable(std::size_t most) = 0;
   virtual Status removed(const Sha256& blob) = 0;
   // Whether a digest on disk is known at all; a file that is not is an orphan.
@@ -154,6 +157,7 @@ class Store {
   // --- remembered answers ---
   virtual Result<std::optional<policy::SignalAnswer>> answer(const AnswerKey& key,
                                                              WallTime now) = 0;
+  // An answer that says nothing (unanswered, not asked) is refused with Fault::us.
   virtual Status remember(const AnswerKey& key, const policy::SignalAnswer& answer,
                           WallTime until) = 0;
 
@@ -164,17 +168,20 @@ class Store {
   virtual Status put_list(const HashListRow& row) = 0;            // adds or replaces
   virtual Result<bool> remove_list(const std::string& name) = 0;  // false: there was none
 
-  // Changes whenever another process committed something; cheap enough to ask five times a second.
+  // Changes whenever anybody, this process or another, committed something; cheap enough to ask
+  // five times a second.
   virtual Result<std::uint64_t> generation() = 0;
   virtual Result<Counts> counts() = 0;
 };
 
 // Opens or makes the database, migrating it forward. A newer schema than this program knows, a file
 // that is not a database, or a folder that cannot be written: an error that says what to do.
-// `busy_timeout` bounds how long a call waits for another process's lock.
+// `busy_timeout` bounds how long a call waits for another process's lock (then: code
+// "database-locked"), `sweeper_timeout` how long claim() waits for a digest that is being swept.
 struct SqliteOptions {
   std::filesystem::path file;
   std::chrono::milliseconds busy_timeout{5000};
+  std::chrono::milliseconds sweeper_timeout{5000};
 };
 Result<std::unique_ptr<Store>> open_sqlite(const SqliteOptions& options, const Clock& clock);
 

@@ -5,8 +5,6 @@ namespace portcullis::store::sqlite {
 
 namespace {
 
-constexpr std::chrono::seconds kWaitForSweeper{5};
-
 Result<std::optional<BlobState>> state_of(Connection& connection, const Sha256& blob) {
   Query query = TRY(connection.prepare("SELECT state FROM blob WHERE sha256 = ?"));
   query.bind(blob);
@@ -17,6 +15,19 @@ Result<std::optional<BlobState>> state_of(Connection& connection, const Sha256& 
 Status set_state(Connection& connection, const Sha256& blob, BlobState state) {
   TRY(TRY(connection.prepare("UPDATE blob SET state = ? WHERE sha256 = ?"))
           .bind(static_cast<std::int64_t>(state), blob)
+          .run());
+  return {};
+}
+
+// The row is new, or pending again.
+Status make_pending(Connection& connection, const Sha256& blob, const Details& details,
+                    WallTime now) {
+  TRY(TRY(connection.prepare(
+              "INSERT INTO blob (sha256, state, width, height, frames, content_type, blurhash, "
+              "bytes, created) VALUES (?, 0, ?, ?, ?, ?, ?, ?, ?) "
+              "ON CONFLICT (sha256) DO UPDATE SET state = 0"))
+          .bind(blob, details.width, details.height, details.frames, details.content_type,
+                details.blurhash, details.bytes, now)
           .run());
   return {};
 }
@@ -36,7 +47,7 @@ Status insert_alias(Connection& connection, const Alias& alias) {
 }  // namespace
 
 Result<Store::Claim> SqliteStore::claim(const Sha256& blob, const Details& details, WallTime now) {
-  const auto give_up_at = std::chrono::steady_clock::now() + kWaitForSweeper;
+  const auto give_up_at = std::chrono::steady_clock::now() + sweeper_timeout_;
   while (true) {
     // Nothing while the sweeper is removing the file: then this waits and tries again.
     const auto claimed = TRY(writer_.run<std::optional<Claim>>(
@@ -46,17 +57,11 @@ Result<Store::Claim> SqliteStore::claim(const Sha256& blob, const Details& detai
             if (sweeping_.contains(blob)) return std::nullopt;
           }
           const auto state = TRY(state_of(connection, blob));
-          if (!state)
-            TRY(TRY(connection.prepare("INSERT INTO blob (sha256, state, width, height, frames, "
-                                       "content_type, blurhash, "
-                                       "bytes, created) VALUES (?, 0, ?, ?, ?, ?, ?, ?, ?)"))
-                    .bind(blob, details.width, details.height, details.frames, details.content_type,
-                          details.blurhash, details.bytes, now)
-                    .run());
+          // Whether a blob that is to be deleted still lies on disk is not known after a crash of
+          // the sweeper: it is written again.
+          if (state != BlobState::stored) TRY(make_pending(connection, blob, details, now));
           TRY(TRY(connection.prepare("INSERT INTO claim (blob) VALUES (?)")).bind(blob).run());
-          // A blob that is to be deleted but was not given to the sweeper yet still lies on disk.
-          return Claim{connection.last_id(),
-                       state == BlobState::stored || state == BlobState::deleting};
+          return Claim{connection.last_id(), state == BlobState::stored};
         }));
     if (claimed) return *claimed;
     std::unique_lock lock(sweeping_mutex_);
@@ -67,6 +72,7 @@ Result<Store::Claim> SqliteStore::claim(const Sha256& blob, const Details& detai
 }
 
 Status SqliteStore::publish(const Publication& publication) {
+  const std::string facts = policy::to_json(publication.verdict.facts);
   return change([&](Connection& connection) -> Status {
     const auto uploads = TRY(read_switch(connection, "uploads"));
     if (uploads && !is_open(*uploads, clock_.now()))
@@ -77,7 +83,7 @@ Status SqliteStore::publish(const Publication& publication) {
       return fail(Fault::us, "the claim of blob {} is gone", publication.alias.blob.hex());
     TRY(set_state(connection, publication.alias.blob, BlobState::stored));
     TRY(insert_alias(connection, publication.alias));
-    TRY(insert_verdict(connection, publication.verdict));
+    TRY(insert_verdict(connection, publication.verdict, facts));
     const RenditionRecord& rendition = publication.rendition;
     TRY(TRY(connection.prepare("INSERT OR REPLACE INTO rendition (original, operations, blob, "
                                "facts) VALUES (?, ?, ?, ?)"))
@@ -110,31 +116,39 @@ Result<Store::Deleted> SqliteStore::delete_alias(const std::string& alias,
   });
 }
 
+// Locked on the writer's thread, so that no claim comes between; unlocked if nothing was committed.
+// One whose removal failed before is given out again.
 Result<std::vector<Sha256>> SqliteStore::sweepable(std::size_t most) {
-  return writer_.run<std::vector<Sha256>>(
-      [&](Connection& connection) -> Result<std::vector<Sha256>> {
+  std::vector<Sha256> locked;
+  auto found =
+      writer_.run<std::vector<Sha256>>([&](Connection& connection) -> Result<std::vector<Sha256>> {
         Query query =
             TRY(connection.prepare("SELECT sha256 FROM blob WHERE state <> 1 AND NOT EXISTS "
-                                   "(SELECT 1 FROM claim WHERE claim.blob = blob.sha256)"));
-        std::vector<Sha256> found;
+                                   "(SELECT 1 FROM claim WHERE claim.blob = blob.sha256) LIMIT ?"));
+        query.bind(std::uint64_t{most});
+        std::vector<Sha256> digests;
+        while (TRY(query.step())) digests.push_back(TRY(query.digest(0)));
         const std::scoped_lock lock(sweeping_mutex_);
-        while (found.size() < most && TRY(query.step())) {
-          const Sha256 blob = TRY(query.digest(0));
-          sweeping_.insert(blob);  // one whose removal failed before is given out again
-          found.push_back(blob);
-        }
-        return found;
+        for (const Sha256& digest : digests)
+          if (sweeping_.insert(digest).second) locked.push_back(digest);
+        return digests;
       });
+  if (!found) unlock(locked);
+  return found;
+}
+
+void SqliteStore::unlock(std::span<const Sha256> digests) {
+  {
+    const std::scoped_lock lock(sweeping_mutex_);
+    for (const Sha256& digest : digests) sweeping_.erase(digest);
+  }
+  swept_.notify_all();
 }
 
 Status SqliteStore::removed(const Sha256& blob) {
   const auto done = run("DELETE FROM blob WHERE sha256 = ? AND state <> 1", blob);
   if (!done) return std::unexpected(done.error());
-  {
-    const std::scoped_lock lock(sweeping_mutex_);
-    sweeping_.erase(blob);
-  }
-  swept_.notify_all();
+  unlock({&blob, 1});
   return {};
 }
 

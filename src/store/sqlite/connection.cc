@@ -1,10 +1,35 @@
 #include "store/sqlite/connection.h"
 
+#include <fcntl.h>
+
+#include <cerrno>
+#include <system_error>
+
+#include "base/fd.h"
+
 namespace portcullis::store::sqlite {
 
-std::unexpected<Error> fail_sqlite(sqlite3* database, int code) {
+namespace {
+
+std::string name_of(sqlite3* database) {
   const char* file = database ? sqlite3_db_filename(database, "main") : nullptr;
-  const std::string name = file && *file ? file : "the database";
+  return file && *file ? file : "the database";
+}
+
+// Made here, since SQLite would let everybody read it; -wal and -shm get the same rights. A file
+// that is there is not opened: closing it would drop the locks that this process holds on it.
+Status make_private_file(const std::filesystem::path& file) {
+  const UniqueFd fd(::open(file.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (fd || errno == EEXIST) return {};
+  return fail(Fault::storage,
+              "the database {} cannot be made ({}): look at the rights of the file and its folder",
+              file.string(), std::generic_category().message(errno));
+}
+
+}  // namespace
+
+std::unexpected<Error> fail_sqlite(sqlite3* database, int code) {
+  const std::string name = name_of(database);
   switch (code & 0xff) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
@@ -24,6 +49,10 @@ std::unexpected<Error> fail_sqlite(sqlite3* database, int code) {
     case SQLITE_READONLY:
       return fail(Fault::storage, "{} cannot be written: give it to the user that runs Portcullis",
                   name);
+    case SQLITE_IOERR:
+      return fail(Fault::storage,
+                  "reading or writing {} failed ({}): look at the disk and the system's log", name,
+                  sqlite3_errstr(code));
     default:
       return fail(Fault::storage, "{}: {}", name,
                   database ? sqlite3_errmsg(database) : sqlite3_errstr(code));
@@ -66,7 +95,9 @@ Result<Sha256> Query::digest(int column) const {
 }
 
 void Query::bind_one(int place, std::string_view value) {
-  sqlite3_bind_text64(statement_, place, value.data(), value.size(), SQLITE_TRANSIENT, SQLITE_UTF8);
+  // A null pointer would bind NULL.
+  sqlite3_bind_text64(statement_, place, value.data() ? value.data() : "", value.size(),
+                      SQLITE_TRANSIENT, SQLITE_UTF8);
 }
 
 void Query::bind_one(int place, const Sha256& value) {
@@ -75,7 +106,9 @@ void Query::bind_one(int place, const Sha256& value) {
 }
 
 Result<std::unique_ptr<Connection>> Connection::open(const std::filesystem::path& file,
-                                                     std::chrono::milliseconds busy_timeout) {
+                                                     std::chrono::milliseconds busy_timeout,
+                                                     Use use) {
+  TRY(make_private_file(file));
   sqlite3* database = nullptr;
   const int code =
       sqlite3_open_v2(file.c_str(), &database,
@@ -88,10 +121,23 @@ Result<std::unique_ptr<Connection>> Connection::open(const std::filesystem::path
         file.string(), sqlite3_errstr(code));
   sqlite3_extended_result_codes(database, 1);
   sqlite3_busy_timeout(database, static_cast<int>(busy_timeout.count()));
+  // The file may be damaged, or not ours: what its schema says is not trusted.
+  TRY(connection->execute("PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;"));
+  {
+    Query query = TRY(connection->prepare("PRAGMA journal_mode=WAL"));
+    if (!TRY(query.step()) || query.text(0) != "wal")
+      return fail(
+          Fault::storage,
+          "{} cannot have a write-ahead log: put it on a local disk, not on a network share",
+          file.string());
+  }
   TRY(connection->execute(
-      "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"));
+      "PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA journal_size_limit=67108864;"));
+  if (use == Use::reading) TRY(connection->execute("PRAGMA query_only=ON"));
   return connection;
 }
+
+std::string Connection::file() const { return name_of(database_); }
 
 Connection::~Connection() {
   for (const auto& [sql, statement] : prepared_) sqlite3_finalize(statement);

@@ -7,6 +7,7 @@
 #include <sqlite3.h>
 
 #include <chrono>
+#include <concepts>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -59,7 +60,10 @@ class Query {
     bind_one(place, static_cast<std::int64_t>(value));
   }
   void bind_one(int place, int value) { bind_one(place, static_cast<std::int64_t>(value)); }
-  void bind_one(int place, bool value) { bind_one(place, static_cast<std::int64_t>(value)); }
+  template <std::same_as<bool> Bool>  // else a string literal would be one
+  void bind_one(int place, Bool value) {
+    bind_one(place, static_cast<std::int64_t>(value));
+  }
   void bind_one(int place, std::string_view value);
   void bind_one(int place, const Sha256& value);
   void bind_one(int place, WallTime value) {
@@ -78,8 +82,10 @@ class Query {
 
 class Connection {
  public:
+  enum class Use { writing, reading };
   static Result<std::unique_ptr<Connection>> open(const std::filesystem::path& file,
-                                                  std::chrono::milliseconds busy_timeout);
+                                                  std::chrono::milliseconds busy_timeout,
+                                                  Use use = Use::writing);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -89,6 +95,9 @@ class Connection {
   // `sql` must live as long as the connection; a literal does. Prepared once.
   Result<Query> prepare(std::string_view sql);
   Result<std::int64_t> number(std::string_view sql);  // first column of the first row
+  // False after errors that made SQLite roll everything back by itself (disk full, I/O error).
+  bool is_in_transaction() const { return sqlite3_get_autocommit(database_) == 0; }
+  std::string file() const;
   std::int64_t last_id() const { return sqlite3_last_insert_rowid(database_); }
 
  private:

@@ -14,44 +14,44 @@ CREATE TABLE blob (
   state INTEGER NOT NULL CHECK (state IN (0, 1, 2)),  -- pending, stored, deleting
   width INTEGER NOT NULL, height INTEGER NOT NULL, frames INTEGER,
   content_type TEXT NOT NULL, blurhash TEXT NOT NULL, bytes INTEGER NOT NULL, created INTEGER NOT NULL
-) WITHOUT ROWID;
+) STRICT, WITHOUT ROWID;
 CREATE INDEX blob_unsettled ON blob (state) WHERE state <> 1;
 CREATE TABLE claim (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   blob BLOB NOT NULL REFERENCES blob
-);
+) STRICT;
 CREATE INDEX claim_blob ON claim (blob);
 CREATE TABLE alias (
   alias TEXT PRIMARY KEY, delete_token TEXT NOT NULL,
   blob BLOB NOT NULL REFERENCES blob, created INTEGER NOT NULL, source TEXT NOT NULL
-) WITHOUT ROWID;
+) STRICT, WITHOUT ROWID;
 CREATE INDEX alias_blob ON alias (blob);
 CREATE TABLE rendition (
   original BLOB NOT NULL, operations TEXT NOT NULL,
   blob BLOB NOT NULL REFERENCES blob ON DELETE CASCADE, facts TEXT NOT NULL,
   PRIMARY KEY (original, operations)
-) WITHOUT ROWID;
+) STRICT, WITHOUT ROWID;
 CREATE INDEX rendition_blob ON rendition (blob);
 CREATE TABLE answer (
   original BLOB NOT NULL, signal TEXT NOT NULL, version TEXT NOT NULL,
   facts TEXT NOT NULL, until INTEGER NOT NULL,
   PRIMARY KEY (original, signal, version)
-) WITHOUT ROWID;
+) STRICT, WITHOUT ROWID;
 CREATE TABLE verdict (
   number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, original BLOB NOT NULL, ruleset TEXT NOT NULL,
   outcome TEXT NOT NULL, rule TEXT NOT NULL, label TEXT NOT NULL,
   preserve INTEGER NOT NULL, report INTEGER NOT NULL, alert INTEGER NOT NULL, ban_hash INTEGER NOT NULL,
   unanswered INTEGER NOT NULL, reason TEXT NOT NULL, facts TEXT NOT NULL, decided INTEGER NOT NULL
-);
+) STRICT;
 CREATE INDEX verdict_original ON verdict (original);
 CREATE TABLE switch (
   name TEXT PRIMARY KEY, state TEXT NOT NULL, message TEXT NOT NULL, who TEXT NOT NULL,
   flipped INTEGER NOT NULL, until INTEGER
-) WITHOUT ROWID;
+) STRICT, WITHOUT ROWID;
 CREATE TABLE hashlist (
   name TEXT PRIMARY KEY, file TEXT NOT NULL, version TEXT NOT NULL, count INTEGER NOT NULL,
   source TEXT NOT NULL, added INTEGER NOT NULL
-) WITHOUT ROWID;
+) STRICT, WITHOUT ROWID;
 )sql",
 };
 
@@ -69,15 +69,16 @@ Status migrate(Connection& connection) {
     const std::int64_t version = TRY(connection.number("PRAGMA user_version"));
     const std::int64_t application = TRY(connection.number("PRAGMA application_id"));
     const std::int64_t tables = TRY(connection.number("SELECT count(*) FROM sqlite_schema"));
-    if (application != kApplicationId && tables > 0)
+    if (version < 0 || (application != kApplicationId && (tables > 0 || version > 0)))
       return fail(Fault::storage,
-                  "the database belongs to another program: correct `data` in the config");
+                  "{} belongs to another program: correct `data` in the configuration",
+                  connection.file());
     if (version > newest)
-      return fail(Fault::storage,
-                  "the database was written by a newer Portcullis (schema {}, this program knows "
-                  "{}): run that version, "
-                  "or restore the backup from before the upgrade",
-                  version, newest);
+      return fail(
+          Fault::storage,
+          "{} was written by a newer Portcullis (schema {}, this program knows {}): upgrade "
+          "this program, or restore the backup from before that version ran",
+          connection.file(), version, newest);
     for (std::int64_t i = version; i < newest; ++i)
       TRY(connection.execute(std::string(kMigrations[static_cast<std::size_t>(i)])));
     return connection.execute(fmt::format(

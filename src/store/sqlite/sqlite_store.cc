@@ -17,13 +17,15 @@ std::string_view name(SwitchState state) { return state == SwitchState::open ? "
 }  // namespace
 
 Result<std::unique_ptr<Store>> SqliteStore::open(const SqliteOptions& options, const Clock& clock) {
-  auto writer = TRY(Connection::open(options.file, options.busy_timeout));
+  using enum Connection::Use;
+  auto writer = TRY(Connection::open(options.file, options.busy_timeout, writing));
   TRY(migrate(*writer));
-  auto watcher = TRY(Connection::open(options.file, options.busy_timeout));
+  auto watcher = TRY(Connection::open(options.file, options.busy_timeout, reading));
   std::vector<std::unique_ptr<Connection>> readers;
   for (int i = 0; i < kReaders; ++i)
-    readers.push_back(TRY(Connection::open(options.file, options.busy_timeout)));
-  auto store = std::make_unique<SqliteStore>(clock, std::move(writer), std::move(watcher));
+    readers.push_back(TRY(Connection::open(options.file, options.busy_timeout, reading)));
+  auto store = std::make_unique<SqliteStore>(clock, options.sweeper_timeout, std::move(writer),
+                                             std::move(watcher));
   for (auto& reader : readers) store->readers_.add(std::move(reader));
   return store;
 }
@@ -51,7 +53,8 @@ Result<Details> read_details(const Query& query, int first) {
 
 // --- verdicts ---
 
-Status insert_verdict(Connection& connection, const VerdictRecord& record) {
+Status insert_verdict(Connection& connection, const VerdictRecord& record,
+                      const std::string& facts) {
   const policy::Verdict& verdict = record.verdict;
   Query query = TRY(connection.prepare(
       "INSERT INTO verdict (id, original, ruleset, outcome, rule, label, preserve, report, alert, "
@@ -59,14 +62,14 @@ Status insert_verdict(Connection& connection, const VerdictRecord& record) {
       "reason, facts, decided) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
   query.bind(record.id, record.original, record.ruleset, policy::name(verdict.outcome),
              verdict.rule, verdict.label, verdict.preserve, verdict.report, verdict.alert,
-             verdict.ban_hash, verdict.unanswered, verdict.reason, policy::to_json(record.facts),
-             record.when);
+             verdict.ban_hash, verdict.unanswered, verdict.reason, facts, record.when);
   TRY(query.run());
   return {};
 }
 
 Status SqliteStore::record(const VerdictRecord& verdict) {
-  return change([&](Connection& connection) { return insert_verdict(connection, verdict); });
+  const std::string facts = policy::to_json(verdict.facts);
+  return change([&](Connection& connection) { return insert_verdict(connection, verdict, facts); });
 }
 
 Result<std::vector<VerdictRecord>> SqliteStore::recent_verdicts(std::size_t most) {

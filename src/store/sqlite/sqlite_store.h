@@ -8,6 +8,7 @@
 #include <condition_variable>
 #include <mutex>
 #include <set>
+#include <span>
 
 #include "store/sqlite/readers.h"
 #include "store/sqlite/writer.h"
@@ -20,9 +21,12 @@ enum class BlobState : std::int64_t { pending = 0, stored = 1, deleting = 2 };
 class SqliteStore final : public Store {
  public:
   static Result<std::unique_ptr<Store>> open(const SqliteOptions& options, const Clock& clock);
-  SqliteStore(const Clock& clock, std::unique_ptr<Connection> writer,
-              std::unique_ptr<Connection> watcher)
-      : clock_(clock), watcher_(std::move(watcher)), writer_(std::move(writer)) {}
+  SqliteStore(const Clock& clock, std::chrono::milliseconds sweeper_timeout,
+              std::unique_ptr<Connection> writer, std::unique_ptr<Connection> watcher)
+      : clock_(clock),
+        sweeper_timeout_(sweeper_timeout),
+        watcher_(std::move(watcher)),
+        writer_(std::move(writer)) {}
 
   Result<Claim> claim(const Sha256& blob, const Details& details, WallTime now) override;
   Status publish(const Publication& publication) override;
@@ -64,7 +68,10 @@ class SqliteStore final : public Store {
     });
   }
 
+  void unlock(std::span<const Sha256> digests);
+
   const Clock& clock_;
+  const std::chrono::milliseconds sweeper_timeout_;
   Readers readers_;
   std::mutex watching_;
   std::unique_ptr<Connection> watcher_;
@@ -79,6 +86,8 @@ class SqliteStore final : public Store {
 // Rows to structs, shared by the files of this folder.
 Result<Details> read_details(const Query& query, int first_column);
 Result<std::optional<Switch>> read_switch(Connection& connection, const std::string& name);
-Status insert_verdict(Connection& connection, const VerdictRecord& verdict);
+// `facts`: those of the verdict in JSON, made before it is the writer's turn.
+Status insert_verdict(Connection& connection, const VerdictRecord& verdict,
+                      const std::string& facts);
 
 }  // namespace portcullis::store::sqlite

@@ -7,6 +7,7 @@
 #include <csignal>
 #include <random>
 
+#include "base/fd.h"
 #include "store/sqlite/connection.h"
 #include "store/sqlite/migrations.h"
 #include "store/store.h"
@@ -111,19 +112,122 @@ TEST_F(SqliteTest, Invariant4_a_lock_held_by_another_program_fails_writes_and_no
   EXPECT_TRUE(store->claim(sha256_of(as_bytes("cat")), {}, clock_.now()));
 }
 
+TEST_F(SqliteTest, says_what_to_do_about_a_folder_that_cannot_be_written) {
+  ASSERT_TRUE(open());
+  std::filesystem::permissions(folder_.path(), std::filesystem::perms(0555));
+  const bool is_root = ::geteuid() == 0;
+  if (is_root) ASSERT_EQ(::seteuid(65534), 0);
+  const auto made = open_sqlite({folder_.path() / "new.sqlite"}, clock_);
+  const auto opened = open();
+  if (is_root) ASSERT_EQ(::seteuid(0), 0);
+  std::filesystem::permissions(folder_.path(), std::filesystem::perms(0755));
+  ASSERT_FALSE(made);
+  EXPECT_THAT(made.error().what, HasSubstr("rights of the file and its folder"));
+  // Its owner may open the file itself; a database without a log beside it cannot be used.
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().fault, Fault::storage);
+}
+
+TEST_F(SqliteTest, nobody_else_may_read_the_database) {
+  ASSERT_TRUE(open());
+  EXPECT_EQ(std::filesystem::status(file()).permissions(), std::filesystem::perms(0600));
+}
+
+Status publish(Store& store, const std::string& alias, const Clock& clock) {
+  const Sha256 blob = sha256_of(as_bytes(alias));
+  const auto claim = TRY(store.claim(blob, {1, 1, {}, "image/png", "", 1}, clock.now()));
+  Store::Publication publication{
+      claim.id, {alias, "t", blob, clock.now(), policy::Origin::upload}, {}, {}};
+  publication.verdict.id = alias;
+  publication.rendition = {blob, "identity", blob, "{}"};
+  return store.publish(publication);
+}
+
+TEST_F(SqliteTest, Invariant10_a_switch_that_cannot_be_read_is_closed) {
+  const char* spoilings[] = {
+      "UPDATE switch SET state = 'ajar'",
+      "ALTER TABLE switch RENAME TO lost",
+  };
+  for (const char* spoiling : spoilings) {
+    std::filesystem::remove(file());
+    auto store = std::move(open(std::chrono::seconds(5)).value());
+    ASSERT_TRUE(store->set_switch({"uploads", SwitchState::open, "", "", clock_.now(), {}}));
+    ASSERT_TRUE(publish(*store, "before.png", clock_));
+    auto other = std::move(Connection::open(file(), std::chrono::seconds(1)).value());
+    ASSERT_TRUE(other->execute(spoiling));
+    EXPECT_FALSE(publish(*store, "after.png", clock_)) << spoiling;
+    EXPECT_FALSE(*store->find("after.png")) << spoiling;
+    EXPECT_TRUE(*store->find("before.png")) << spoiling;
+  }
+}
+
+TEST_F(SqliteTest, a_claim_gives_up_when_the_sweeper_does_not_come_back) {
+  auto store = std::move(
+      open_sqlite({.file = file(), .sweeper_timeout = std::chrono::milliseconds(1)}, clock_)
+          .value());
+  const Sha256 blob = sha256_of(as_bytes("cat"));
+  ASSERT_TRUE(store->abandon(store->claim(blob, {}, clock_.now())->id));
+  ASSERT_EQ(store->sweepable(10)->size(), 1u);
+  const auto claim = store->claim(blob, {}, clock_.now());
+  ASSERT_FALSE(claim);
+  EXPECT_EQ(claim.error().fault, Fault::limits);
+  ASSERT_TRUE(store->removed(blob));
+  EXPECT_TRUE(store->claim(blob, {}, clock_.now()));
+}
+
+// Calls everything and only looks for errors of another kind than storage; a crash would end the
+// test.
+void use(Store& store, const Clock& clock, const std::string& name) {
+  const auto expect_sane = [](const auto& result) {
+    if (!result) EXPECT_EQ(result.error().fault, Fault::storage) << result.error().what;
+  };
+  expect_sane(store.find("a.png"));
+  expect_sane(store.find("b.png"));
+  expect_sane(store.details(sha256_of(as_bytes("a.png"))));
+  expect_sane(store.get_switch("uploads"));
+  expect_sane(store.lists());
+  expect_sane(store.counts());
+  expect_sane(store.generation());
+  (void)store.recent_verdicts(100);  // facts that are no JSON any more are the record's fault
+  (void)publish(store, name, clock);
+  (void)store.delete_alias("a.png", "t");
+  expect_sane(store.begin_run());
+  expect_sane(store.sweepable(100));
+}
+
+TEST_F(SqliteTest, a_damaged_database_is_an_error_and_never_a_crash) {
+  {
+    auto store = std::move(open().value());
+    for (const char* alias : {"a.png", "b.png", "c.png"})
+      ASSERT_TRUE(publish(*store, alias, clock_));
+    ASSERT_TRUE(store->put_list({"l", "l.list", "00", 1, "l.csv", clock_.now()}));
+  }
+  const Bytes whole = read_file(file().string(), 1 << 20).value();
+  ASSERT_GT(whole.size(), 20'000u);
+  std::mt19937 random(7);
+  int errors = 0;
+  for (int round = 0; round < 150; ++round) {
+    Bytes bytes = whole;
+    if (round % 3 == 0) bytes.resize(random() % bytes.size());
+    for (int i = 0; i < 1 << (round % 10) && !bytes.empty(); ++i)
+      bytes[random() % bytes.size()] = static_cast<std::byte>(random());
+    for (const char* rest : {"-wal", "-shm"}) std::filesystem::remove(file().string() + rest);
+    folder_.write("store.sqlite", ByteView(bytes));
+    const auto store = open();
+    if (store)
+      use(**store, clock_, fmt::format("{}.png", round));
+    else
+      ++errors;
+  }
+  EXPECT_GT(errors, 10);
+}
+
 // Publishes until it is killed, and tells of each success through the pipe, after it is durable.
 [[noreturn]] void publish_for_ever(const std::filesystem::path& file, int pipe, int round) {
   const SystemClock clock;
   auto store = std::move(open_sqlite({file}, clock).value());
   for (int i = 0;; ++i) {
-    const std::string alias = fmt::format("{}-{}.png", round, i);
-    const Sha256 blob = sha256_of(as_bytes(alias));
-    const auto claim = store->claim(blob, {1, 1, {}, "image/png", "", 1}, clock.now());
-    Store::Publication publication{
-        claim->id, {alias, "t", blob, clock.now(), policy::Origin::upload}, {}, {}};
-    publication.verdict.id = alias;
-    publication.rendition = {blob, "identity", blob, "{}"};
-    if (!store->publish(publication)) ::_exit(1);
+    if (!publish(*store, fmt::format("{}-{}.png", round, i), clock)) ::_exit(1);
     if (::write(pipe, &i, sizeof i) != sizeof i) ::_exit(1);
   }
 }

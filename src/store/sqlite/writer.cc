@@ -44,23 +44,28 @@ void Writer::work() {
   }
 }
 
-Status Writer::apply(Change& change) {
+// What the change itself came to goes to `result`; an error here: the whole transaction is lost.
+Status Writer::apply(Change& change, Status& result) {
   TRY(connection_->execute("SAVEPOINT one"));
-  Status done = change.apply(*connection_);
-  TRY(connection_->execute(done ? "RELEASE one" : "ROLLBACK TO one; RELEASE one"));
-  return done;
+  result = change.apply(*connection_);
+  // Disk full and I/O errors roll everything back at once; what came after would commit by itself.
+  if (!connection_->is_in_transaction())
+    return result ? fail(Fault::storage, "the transaction is lost") : result;
+  return connection_->execute(result ? "RELEASE one" : "ROLLBACK TO one; RELEASE one");
+}
+
+Status Writer::apply_all(std::deque<Change>& batch, std::vector<Status>& results) {
+  TRY(connection_->execute("BEGIN IMMEDIATE"));
+  for (std::size_t i = 0; i < batch.size(); ++i) TRY(apply(batch[i], results[i]));
+  return connection_->execute("COMMIT");
 }
 
 void Writer::commit(std::deque<Change> batch) {
-  std::vector<Status> results;
-  Status whole = connection_->execute("BEGIN IMMEDIATE");
-  if (whole) {
-    for (Change& change : batch) results.push_back(apply(change));
-    whole = connection_->execute("COMMIT");
-    if (!whole) (void)connection_->execute("ROLLBACK");
-  }
+  std::vector<Status> results(batch.size());
+  const Status whole = apply_all(batch, results);
+  if (connection_->is_in_transaction()) (void)connection_->execute("ROLLBACK");
   for (std::size_t i = 0; i < batch.size(); ++i)
-    batch[i].answer.set_value(whole ? results[i] : whole);
+    batch[i].answer.set_value(whole ? std::move(results[i]) : whole);
 }
 
 }  // namespace portcullis::store::sqlite

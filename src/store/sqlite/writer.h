@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <thread>
+#include <vector>
 
 #include "store/sqlite/connection.h"
 
@@ -34,6 +35,12 @@ class Writer {
     return std::move(*result);
   }
 
+  // Changes that wait for their turn.
+  std::size_t waiting() const {
+    const std::scoped_lock lock(mutex_);
+    return waiting_.size();
+  }
+
  private:
   struct Change {
     std::function<Status(Connection&)> apply;
@@ -44,10 +51,11 @@ class Writer {
   Status submit(std::function<Status(Connection&)> apply);
   void work();
   void commit(std::deque<Change> batch);
-  Status apply(Change& change);
+  Status apply_all(std::deque<Change>& batch, std::vector<Status>& results);
+  Status apply(Change& change, Status& result);
 
   std::unique_ptr<Connection> connection_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable came_;
   std::deque<Change> waiting_;
   bool stopping_ = false;
