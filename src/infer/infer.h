@@ -28,7 +28,7 @@ enum class Precision { f32, bf16 };
 
 struct Manifest {
   std::string name, source, licence, provenance;
-  std::string file;  // weights, in the manifest's folder; no path
+  std::string file;  // weights: one ONNX file in the manifest's folder; no path
   Sha256 sha256;     // of the weights
   Layout layout = Layout::nhwc;
   Colour colour = Colour::rgb;
@@ -38,6 +38,9 @@ struct Manifest {
   std::array<float, 3> scale{1, 1, 1};                // then multiplied
   std::vector<std::string> labels;
   std::vector<std::string> sensitive;  // a subset of labels
+  // Asked for, never left to the runtime, which would choose by processor. bf16 is quicker where
+  // the processor has it and may move a score by 0.02; a processor without it refuses to load the
+  // model.
   Precision precision = Precision::f32;
 };
 
@@ -62,7 +65,7 @@ class Model {
   virtual const Manifest& manifest() const = 0;
   // Digest over manifest and weights: the signal's version.
   virtual const std::string& version() const = 0;
-  // One Scores a view. NaN, values outside 0..1, or a wrong shape: Fault::upstream (nothing was
+  // One Scores a view. NaN, values outside 0..1 or a failing runtime: Fault::upstream (nothing was
   // learned), never a score.
   virtual Result<std::vector<Scores>> scores(std::span<const View> views) = 0;
   // The same from tensors in the model's own layout, for comparing with other runtimes.

@@ -2,12 +2,12 @@
 
 #include <fmt/ranges.h>
 
-#include <cmath>
 #include <condition_variable>
+#include <mutex>
 
 #include "base/fd.h"
 #include "infer/infer.h"
-#include "infer/parse_manifest.h"
+#include "infer/tensor.h"
 
 namespace portcullis::infer {
 
@@ -54,24 +54,18 @@ class Requests {
   std::vector<ov::InferRequest> free_;
 };
 
-std::size_t tensor_size(const Manifest& manifest) {
-  return std::size_t{manifest.width} * manifest.height * 3;
-}
-
 ov::Shape input_shape(const Manifest& manifest) {
   return manifest.layout == Layout::nhwc ? ov::Shape{1, manifest.height, manifest.width, 3}
                                          : ov::Shape{1, 3, manifest.height, manifest.width};
 }
 
-// Everything that a score depends on.
-std::string version_of(const Manifest& manifest) {
-  return sha256_of(as_bytes(fmt::format(
-                       "{} {} {} {} {} {} {} {} {} {}", manifest.sha256.hex(),
-                       static_cast<int>(manifest.layout), static_cast<int>(manifest.colour),
-                       manifest.width, manifest.height, manifest.resize_width,
-                       manifest.resize_height, fmt::join(manifest.mean, ","),
-                       fmt::join(manifest.scale, ","), static_cast<int>(manifest.precision))))
-      .hex();
+// Over everything that a score depends on, or what it is called.
+std::string version_of(const Manifest& m) {
+  const std::string all = fmt::format(
+      "{} {} {} {} {} {} {} {} {} {} {}", m.sha256.hex(), static_cast<int>(m.layout),
+      static_cast<int>(m.colour), m.width, m.height, m.resize_width, m.resize_height,
+      fmt::join(m.mean, ","), fmt::join(m.scale, ","), static_cast<int>(m.precision), m.labels);
+  return sha256_of(as_bytes(all)).hex();
 }
 
 class OpenVinoModel final : public Model {
@@ -88,24 +82,24 @@ class OpenVinoModel final : public Model {
   const std::string& version() const override { return version_; }
 
   Result<std::vector<Scores>> scores(std::span<const View> views) override {
-    std::vector<float> tensors;
+    std::vector<Scores> result;
     for (const View view : views) {
       if (view.size() != tensor_size(manifest_))
-        return fail(Fault::us, "a view of {} bytes does not fit the model", view.size());
-      const std::vector<float> one = to_tensor(manifest_, view);
-      tensors.insert(tensors.end(), one.begin(), one.end());
+        return fail(Fault::us, "a view of {} bytes does not fit the model {}", view.size(),
+                    manifest_.name);
+      result.push_back(TRY(one(to_tensor(manifest_, view))));
     }
-    return scores_of_tensor(tensors, views.size());
+    return result;
   }
 
   Result<std::vector<Scores>> scores_of_tensor(std::span<const float> tensor,
                                                std::size_t count) override {
-    if (count == 0 || tensor.size() != count * tensor_size(manifest_))
+    const std::size_t size = tensor_size(manifest_);
+    if (tensor.size() != count * size)
       return fail(Fault::us, "a tensor of {} values is not {} pictures", tensor.size(), count);
     std::vector<Scores> result;
     for (std::size_t i = 0; i < count; ++i)
-      result.push_back(
-          TRY(one(tensor.subspan(i * tensor_size(manifest_), tensor_size(manifest_)))));
+      result.push_back(TRY(one(tensor.subspan(i * size, size))));
     return result;
   }
 
@@ -114,15 +108,13 @@ class OpenVinoModel final : public Model {
     try {
       return requests_.with_one([&](ov::InferRequest& request) -> Result<Scores> {
         ov::Tensor input = request.get_input_tensor();
-        if (input.get_size() != tensor.size())
-          return fail(Fault::upstream, "the model's input has another size");
         std::ranges::copy(tensor, input.data<float>());
         request.infer();
         const ov::Tensor output = request.get_output_tensor();
         return checked_scores({output.data<const float>(), output.get_size()}, manifest_.labels);
       });
     } catch (const std::exception& error) {
-      return fail(Fault::upstream, "the model failed: {}", error.what());
+      return fail(Fault::upstream, "the model {} failed: {}", manifest_.name, error.what());
     }
   }
 
@@ -132,74 +124,72 @@ class OpenVinoModel final : public Model {
   Requests requests_;
 };
 
-}  // namespace
-
-std::vector<float> to_tensor(const Manifest& manifest, View view) {
-  const std::size_t pixels = std::size_t{manifest.width} * manifest.height;
-  std::vector<float> tensor(pixels * 3);
-  for (std::size_t pixel = 0; pixel < pixels; ++pixel)
-    for (std::size_t channel = 0; channel < 3; ++channel) {
-      const std::size_t from = manifest.colour == Colour::rgb ? channel : 2 - channel;
-      const auto value = static_cast<float>(std::to_integer<int>(view[pixel * 3 + from]));
-      const std::size_t to =
-          manifest.layout == Layout::nhwc ? pixel * 3 + channel : channel * pixels + pixel;
-      tensor[to] = (value - manifest.mean[channel]) * manifest.scale[channel];
-    }
-  return tensor;
+ov::element::Type element_type(Precision precision) {
+  return precision == Precision::bf16 ? ov::element::bf16 : ov::element::f32;
 }
 
-Result<Scores> checked_scores(std::span<const float> values,
-                              const std::vector<std::string>& labels) {
-  constexpr float kRounding = 1e-3f;
-  if (values.size() != labels.size())
-    return fail(Fault::upstream, "the model gave {} values for {} labels", values.size(),
-                labels.size());
-  Scores scores;
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    const float value = values[i];
-    if (!std::isfinite(value) || value < -kRounding || value > 1 + kRounding)
-      return fail(Fault::upstream, "the model gave {} for \"{}\", which is no score", value,
-                  labels[i]);
-    scores[labels[i]] = std::clamp(value, 0.0f, 1.0f);
-  }
-  return scores;
-}
-
-Result<std::unique_ptr<Model>> Model::load(const fs::path& folder, Options options) {
-  Manifest manifest = TRY(load_manifest(folder));
-  const fs::path file = folder / manifest.file;
-  // The very bytes that were verified are the ones that are parsed.
-  Result<Bytes> weights = read_file(file.string(), kLargestWeights);
+// The very bytes that were verified, for they are what must be parsed: the file may change
+// meanwhile.
+Result<std::string> verified_weights(const Manifest& manifest, const std::string& file) {
+  const Result<Bytes> weights = read_file(file, kLargestWeights);
   if (!weights)
     return fail(
         Fault::us,
-        "the weights are missing ({}): put the file there, or run tools/setup in a checkout",
-        weights.error().what);
+        "the weights of the model {} cannot be read ({}): put them there, or run tools/setup "
+        "in a checkout",
+        manifest.name, weights.error().what);
   const Sha256 digest = sha256_of(*weights);
   if (digest != manifest.sha256)
     return fail(Fault::us,
                 "{} has SHA-256 {}, but model.toml wants {}: restore the right file, or correct "
-                "model.toml if you meant "
-                "to change the model",
-                file.string(), digest.hex(), manifest.sha256.hex());
+                "model.toml if another model is meant",
+                file, digest.hex(), manifest.sha256.hex());
+  return std::string(as_text(*weights));
+}
+
+// One picture of floats in, one score for each label out.
+Status check_interface(ov::Model& network, const Manifest& manifest, const std::string& file) {
+  if (network.inputs().size() != 1 || network.outputs().size() != 1)
+    return fail(Fault::us, "{} does not have one input and one output", file);
+  network.reshape(ov::PartialShape(input_shape(manifest)));
+  const auto is_float = [](const ov::Output<ov::Node>& port) {
+    return port.get_element_type() == ov::element::f32;
+  };
+  if (!is_float(network.input()) || !is_float(network.output()))
+    return fail(Fault::us, "{} does not take and give 32-bit floats", file);
+  const ov::PartialShape output = network.output().get_partial_shape();
+  if (output.is_dynamic() || ov::shape_size(output.to_shape()) != manifest.labels.size())
+    return fail(Fault::us, "{} gives {} for a picture, but model.toml names {} labels", file,
+                output.to_string(), manifest.labels.size());
+  return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Model>> Model::load(const fs::path& folder, Options options) {
+  Manifest manifest = TRY(load_manifest(folder));
+  const std::string file = (folder / manifest.file).string();
+  const std::string weights = TRY(verified_weights(manifest, file));
   try {
     ov::Core core;
-    std::shared_ptr<ov::Model> network =
-        core.read_model(std::string(as_text(*weights)), ov::Tensor());
-    if (network->inputs().size() != 1 || network->outputs().size() != 1)
-      return fail(Fault::us, "{} does not have one input and one output", file.string());
-    network->reshape(ov::PartialShape(input_shape(manifest)));
-    const auto precision =
-        manifest.precision == Precision::bf16 ? ov::element::bf16 : ov::element::f32;
-    ov::CompiledModel compiled =
-        core.compile_model(network, "CPU", ov::hint::inference_precision(precision),
-                           ov::inference_num_threads(static_cast<int>(options.threads)),
-                           ov::num_streams(static_cast<int>(options.threads)));
+    const std::shared_ptr<ov::Model> network = core.read_model(weights, ov::Tensor());
+    TRY(check_interface(*network, manifest, file));
+    // Pinned threads would fight with other processes for the same cores.
+    const int threads = static_cast<int>(std::max<std::size_t>(options.threads, 1));
+    ov::CompiledModel compiled = core.compile_model(
+        network, "CPU", ov::hint::inference_precision(element_type(manifest.precision)),
+        ov::inference_num_threads(threads), ov::num_streams(threads),
+        ov::hint::enable_cpu_pinning(false));
+    if (compiled.get_property(ov::hint::inference_precision) != element_type(manifest.precision))
+      return fail(
+          Fault::us,
+          "this processor cannot compute in bf16: set `precision = \"f32\"` in {}/model.toml",
+          folder.string());
     std::string version = version_of(manifest);
     return std::make_unique<OpenVinoModel>(std::move(manifest), std::move(version),
-                                           std::move(compiled), options.threads);
+                                           std::move(compiled), threads);
   } catch (const std::exception& error) {
-    return fail(Fault::us, "{} cannot be loaded: {}", file.string(), error.what());
+    return fail(Fault::us, "{} cannot be loaded: {}", file, error.what());
   }
 }
 
