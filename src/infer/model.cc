@@ -15,6 +15,11 @@ namespace fs = std::filesystem;
 
 namespace {
 
+// oneTBB opens a helper library in a way that the sanitizers refuse, unless it is told of them.
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+[[maybe_unused]] const int kTbbKnows = ::setenv("TBB_ENABLE_SANITIZERS", "1", 0);
+#endif
+
 constexpr std::uint64_t kLargestWeights = 2ull * 1024 * 1024 * 1024;
 
 // Requests that may run at once; a caller waits for a free one.
