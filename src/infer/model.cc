@@ -88,6 +88,7 @@ class OpenVinoModel final : public Model {
 
   Result<std::vector<Scores>> scores(std::span<const View> views) override {
     std::vector<Scores> result;
+    result.reserve(views.size());
     for (const View view : views) {
       if (view.size() != tensor_size(manifest_))
         return fail(Fault::us, "a view of {} bytes does not fit the model {}", view.size(),
@@ -103,6 +104,7 @@ class OpenVinoModel final : public Model {
     if (tensor.size() != count * size)
       return fail(Fault::us, "a tensor of {} values is not {} pictures", tensor.size(), count);
     std::vector<Scores> result;
+    result.reserve(count);
     for (std::size_t i = 0; i < count; ++i)
       result.push_back(TRY(one(tensor.subspan(i * size, size))));
     return result;

@@ -143,6 +143,7 @@ TEST(ShippedModel, may_be_asked_by_more_threads_than_it_has) {
   std::atomic<int> right = 0;
   {
     std::vector<std::jthread> threads;
+    threads.reserve(6);
     for (int i = 0; i < 6; ++i)
       threads.emplace_back([&] {
         const auto scores = (*model)->scores(std::vector<View>{view, view});
