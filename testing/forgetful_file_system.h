@@ -19,21 +19,22 @@
 #include <vector>
 
 #include "blob/blob.h"
+#include "testing/power.h"
 
 namespace portcullis::testing {
 
 class ForgetfulFileSystem final : public blob::FileSystem {
  public:
-  explicit ForgetfulFileSystem(unsigned seed) : coin_(seed) {}
+  // `power` may be shared with other disks of the same machine, which then go dark at once.
+  explicit ForgetfulFileSystem(unsigned seed,
+                               std::shared_ptr<Power> power = std::make_shared<Power>())
+      : power_(std::move(power)), coin_(seed) {}
 
   // For tests of the tests: the calls return as if they had synced.
   bool ignore_file_syncs = false;
   bool ignore_folder_syncs = false;
 
-  void stop_after(int changes) {
-    const std::scoped_lock lock(mutex_);
-    left_ = changes;
-  }
+  void stop_after(int changes) { power_->stop_after(changes); }
 
   void power_cut() {
     const std::scoped_lock lock(mutex_);
@@ -48,7 +49,7 @@ class ForgetfulFileSystem final : public blob::FileSystem {
     for (auto& [inode, file] : unsynced_) spoil(file);
     changes_.clear();
     unsynced_.clear();
-    left_ = -1;
+    power_->restore();
   }
 
   Status make_folder(const std::filesystem::path& path) override {
@@ -118,8 +119,7 @@ class ForgetfulFileSystem final : public blob::FileSystem {
   bool heads() { return std::bernoulli_distribution(0.5)(coin_); }
 
   Status step() {
-    if (left_ == 0) return fail(Fault::storage, "the power is gone");
-    if (left_ > 0) --left_;
+    if (!power_->take_step()) return fail(Fault::storage, "the power is gone");
     return {};
   }
 
@@ -141,8 +141,8 @@ class ForgetfulFileSystem final : public blob::FileSystem {
 
   std::unique_ptr<blob::FileSystem> real_ = blob::real_file_system();
   std::mutex mutex_;
+  std::shared_ptr<Power> power_;
   std::mt19937 coin_;
-  int left_ = -1;
   std::vector<Change> changes_;
   std::map<ino_t, UniqueFd> unsynced_;
 };
