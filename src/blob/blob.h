@@ -3,8 +3,8 @@
 // put() returns only when the bytes would survive a power cut: temporary file (O_TMPFILE, so that
 // it has no name before it is whole), fsync, linkat, fsync of the folder and of folders it made.
 // Nothing but screened renditions is ever given to this room. All calls block and are thread-safe;
-// run them on the files pool. put() and remove() of one digest at the same time must not be made:
-// the store's row of that digest serialises them.
+// run them on the files pool. Two put() of one digest may overlap; put() and remove() of one digest
+// must not: the store's row of that digest keeps them apart.
 #pragma once
 
 #include <cstdint>

@@ -4,6 +4,7 @@
 
 #include <fstream>
 #include <random>
+#include <thread>
 
 #include "testing/forgetful_file_system.h"
 #include "testing/temporary_folder.h"
@@ -50,6 +51,21 @@ TEST(BlobStore, gives_back_what_was_put_and_nothing_after_removal) {
   for (int i = 0; i < 2; ++i) ASSERT_TRUE(store->remove(digest));
   EXPECT_FALSE(stored(*store, digest));
   EXPECT_EQ(files_in(folder.path()), 0u);
+}
+
+TEST(BlobStore, the_same_blob_may_be_put_from_many_threads_at_once) {
+  testing::TemporaryFolder folder;
+  const auto files = real_file_system();
+  const auto store = std::move(open_folder(folder.path() / "blobs", *files).value());
+  const Bytes cat = bytes_of(100'000, 1);
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 8; ++i)
+    threads.emplace_back([&] {
+      EXPECT_TRUE(store->put(sha256_of(cat), cat));
+      EXPECT_EQ(stored(*store, sha256_of(cat)), cat);
+    });
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(files_in(folder.path()), 1u);
 }
 
 TEST(BlobStore, refuses_bytes_under_another_digest) {

@@ -1,6 +1,8 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <bitset>
+
 #include "blob/blob.h"
 
 namespace portcullis::blob {
@@ -19,7 +21,7 @@ class FolderStore final : public BlobStore {
     if (sha256_of(bytes) != digest)
       return fail(Fault::us, "the bytes to store are not those of {}", digest.hex());
     const fs::path path = path_of(digest), folder = path.parent_path();
-    TRY(make_folders(folder));
+    TRY(make_folders(digest, folder));
     if (const auto size = size_of(path); size && *size != bytes.size()) TRY(files_.remove(path));
     UniqueFd file = TRY(files_.create_unnamed(folder));
     TRY(files_.write(file.get(), bytes));
@@ -71,10 +73,12 @@ class FolderStore final : public BlobStore {
 
   // Synced each time they are not known to be: a folder that is there may have been made a moment
   // before a power cut.
-  Status make_folders(const fs::path& folder) {
+  Status make_folders(const Sha256& digest, const fs::path& folder) {
+    const std::size_t number = std::to_integer<std::size_t>(digest.bytes[0]) * 256 +
+                               std::to_integer<std::size_t>(digest.bytes[1]);
     {
       const std::scoped_lock lock(mutex_);
-      if (durable_.contains(folder)) return {};
+      if (durable_[number]) return {};
     }
     const fs::path parent = folder.parent_path();
     TRY(files_.make_folder(parent));
@@ -82,14 +86,14 @@ class FolderStore final : public BlobStore {
     TRY(files_.sync_folder(folder_));
     TRY(files_.sync_folder(parent));
     const std::scoped_lock lock(mutex_);
-    durable_.insert(folder);  // at most 65,536
+    durable_.set(number);
     return {};
   }
 
   fs::path folder_;
   FileSystem& files_;
   std::mutex mutex_;
-  std::set<fs::path> durable_;
+  std::bitset<65'536> durable_;  // by the first two bytes
 };
 
 }  // namespace
