@@ -15,7 +15,7 @@ endif()
 add_compile_options(
   -Wall -Wextra -Wpedantic -Wnon-virtual-dtor -Wimplicit-fallthrough
   -Wno-missing-designated-field-initializers -Wno-gnu-statement-expression   # TRY and CO_TRY of base/result.h
-  -fno-omit-frame-pointer -fPIE
+  -fno-omit-frame-pointer -fPIE -pthread
   -Xclang -fno-pch-timestamp)
 if(DEFINED ENV{CI})
   add_compile_options(-Werror)

@@ -46,6 +46,9 @@ class Pool {
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
+  // Waits for everything handed out; nothing may be handed out afterwards.
+  void join() { pool_.join(); }
+
   std::size_t threads() const { return threads_; }
   // Jobs handed out and not finished yet.
   std::size_t pending() const { return pending_.load(std::memory_order_relaxed); }

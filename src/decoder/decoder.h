@@ -1,10 +1,11 @@
 // decoder/decoder.h: the sandboxed processes that touch strangers' bytes.
 //
-// The program `portcullis-decoder` (worker/) is the only one with libvips. A Pool starts it as a keeper: a process
-// without threads that forks workers; each worker loads and warms up its codecs, locks itself in (namespaces or Landlock
-// where the kernel offers them, rlimits, seccomp) and takes one job at a time: a spooled file to read, memfds to write.
-// A worker that dies, hangs or lies is one failed decode and is replaced; nothing it says is trusted: outputs are sealed
-// before they are read, sizes and dimensions are checked against the request and the reply.
+// The program `portcullis-decoder` (worker/) is the only one with libvips. A Pool starts it as a
+// keeper: a process without threads that forks workers; each worker loads and warms up its codecs,
+// locks itself in (namespaces or Landlock where the kernel offers them, rlimits, seccomp) and takes
+// one job at a time: a spooled file to read, memfds to write. A worker that dies, hangs or lies is
+// one failed decode and is replaced; nothing it says is trusted: outputs are sealed before they are
+// read, sizes and dimensions are checked against the request and the reply.
 //
 // Wire: a SOCK_SEQPACKET socketpair a worker, fixed-size structs of protocol.h.
 #pragma once
@@ -36,8 +37,8 @@ struct Limits {
   std::uint32_t max_frames = 0;
 };
 
-// A view for a model: the whole picture resized to resize_width x resize_height (aspect not kept, antialiased bilinear),
-// then its middle width x height.
+// A view for a model: the whole picture resized to resize_width x resize_height (aspect not kept,
+// antialiased bilinear), then its middle width x height.
 struct ViewSize {
   std::uint16_t resize_width = 0, resize_height = 0;
   std::uint16_t width = 0, height = 0;
@@ -50,8 +51,8 @@ inline constexpr std::size_t kMaxViewFrames = 8;  // moments of an animation sho
 enum class Priority : std::uint8_t { upload, remote, import, rescan };
 
 struct Job {
-  int fd = -1;             // borrowed; read-only or not, the worker gets a read-only one
-  std::uint64_t size = 0;  // of the file
+  int fd = -1;               // borrowed; read-only or not, the worker gets a read-only one
+  std::uint64_t size = 0;    // of the file
   std::uint8_t formats = 0;  // bit 1 << Format for each that is allowed
   Limits image, animation;
   std::vector<ViewSize> views;  // at most kMaxViewSizes
@@ -70,7 +71,8 @@ struct Picture {
 class SealedBytes {
  public:
   SealedBytes() = default;
-  // Adds the seals SHRINK, GROW, WRITE and SEAL to `memfd`, checks that its size is `size`, and maps it.
+  // Adds the seals SHRINK, GROW, WRITE and SEAL to `memfd`, checks that its size is `size`, and
+  // maps it.
   static Result<SealedBytes> seal(UniqueFd memfd, std::uint64_t size);
   SealedBytes(SealedBytes&&) noexcept;
   SealedBytes& operator=(SealedBytes&&) noexcept;
@@ -88,7 +90,8 @@ struct Decoded {
   std::uint32_t frames = 1;
   // Of every distinct frame, over white and, where it differs, over black. Never empty.
   std::vector<hash::Dihedral> fingerprints;
-  // views[i] are the pictures for Job::views[i]: frame by frame, over white and, where there is transparency, over black.
+  // views[i] are the pictures for Job::views[i]: frame by frame, over white and, where there is
+  // transparency, over black.
   std::vector<std::vector<Picture>> views;
   // Empty unless asked for. Of `format`; holds nothing but what was screened.
   SealedBytes rendition;
@@ -97,33 +100,39 @@ struct Decoded {
 struct Options {
   std::filesystem::path program;  // portcullis-decoder
   std::size_t workers = 1;
-  std::uint64_t memory = 1024ull * 1024 * 1024;  // RLIMIT_AS of a worker; 0: none (sanitizers need it)
+  std::uint64_t memory =
+      1024ull * 1024 * 1024;  // RLIMIT_AS of a worker; 0: none (sanitizers need it)
   std::uint64_t max_output = 256ull * 1024 * 1024;
-  std::chrono::milliseconds timeout{15'000};  // of one decode, from hand-over to reply; also RLIMIT_CPU
+  std::chrono::milliseconds timeout{
+      15'000};  // of one decode, from hand-over to reply; also RLIMIT_CPU
   std::uint32_t jobs_per_worker = 200;
 };
 
 // Thread-safe. Blocks: run decode() on a pool with as many threads as jobs may wait.
 class Pool {
  public:
-  // Starts the keeper and the first workers; fails when the program is missing or a worker cannot lock itself in.
-  // `clock` must outlive the pool.
+  // Starts the keeper and the first workers; fails when the program is missing or a worker cannot
+  // lock itself in. `clock` must outlive the pool.
   static Result<std::unique_ptr<Pool>> create(Options options, const Clock& clock);
   virtual ~Pool() = default;
 
   // Waits for its turn and for a worker (the waiting counts toward `deadline`).
-  // Errors: Fault::client with pict-rs's code when the picture is at fault ("validate-width", "validate-height",
-  // "validate-area", "validate-frames", "validate-file-size", "validate-file-empty", "media-disallowed" for a format
-  // that is switched off or unknown, "command-failure" for one that cannot be decoded); Fault::upstream, code
-  // "decoder-unanswered", when the worker died, hung or lied; Fault::limits, code "decoder-busy", when no worker came
+  // Errors: Fault::client with pict-rs's code when the picture is at fault ("validate-width",
+  // "validate-height", "validate-area", "validate-frames", "validate-file-size",
+  // "validate-file-empty", "media-disallowed" for a format that is switched off or unknown,
+  // "command-failure" for one that cannot be decoded); Fault::upstream, code "decoder-unanswered",
+  // when the worker died, hung or lied; Fault::limits, code "decoder-busy", when no worker came
   // free in time.
   virtual Result<Decoded> decode(const Job& job, Deadline deadline) = 0;
 
-  struct Health { std::size_t ready = 0, busy = 0; std::uint64_t died = 0, timed_out = 0, done = 0; };
+  struct Health {
+    std::size_t ready = 0, busy = 0;
+    std::uint64_t died = 0, timed_out = 0, done = 0;
+  };
   virtual Health health() const = 0;
 
-  // Changes whenever the same bytes could decode, hash or be rebuilt differently: our version, libvips's and the codecs'.
-  // Workers report it when they come up.
+  // Changes whenever the same bytes could decode, hash or be rebuilt differently: our version,
+  // libvips's and the codecs'. Workers report it when they come up.
   virtual std::string version() const = 0;
 };
 
@@ -132,7 +141,5 @@ std::string_view name(Format format);          // "jpeg"
 std::string_view extension(Format format);     // ".jpeg", as pict-rs writes it
 std::string_view content_type(Format format);  // "image/jpeg"
 std::optional<Format> format_from(std::string_view name);
-
-
 
 }  // namespace portcullis::decoder

@@ -1,0 +1,104 @@
+#include <cstdio>
+
+#include "app/commands.h"
+#include "app/engine.h"
+#include "base/log.h"
+
+namespace portcullis::app {
+
+namespace {
+
+// One line a finding; remembers whether anything failed.
+class Doctor {
+ public:
+  void good(const std::string& part, const std::string& what) {
+    rows_.push_back({"ok", part, what});
+  }
+  void warning(const std::string& part, const std::string& what) {
+    rows_.push_back({"WARN", part, what});
+  }
+  void bad(const std::string& part, const std::string& what) {
+    rows_.push_back({"FAIL", part, what});
+    failed_ = true;
+  }
+  template <class T>
+  bool look(const std::string& part, const Result<T>& result, const std::string& fine) {
+    result ? good(part, fine) : bad(part, result.error().what);
+    return result.has_value();
+  }
+  int report() const {
+    std::fputs(table(rows_).c_str(), stdout);
+    std::puts(failed_ ? "Something needs mending: see FAIL above." : "All is well.");
+    return failed_ ? 1 : 0;
+  }
+
+ private:
+  std::vector<std::vector<std::string>> rows_;
+  bool failed_ = false;
+};
+
+void check_policy(Doctor& doctor, const config::Config& config,
+                  const std::vector<store::HashListRow>& rows) {
+  const auto text = read_file(config.policy.string(), 1024 * 1024);
+  if (!doctor.look("policy", text, config.policy.string())) return;
+  const auto parsed = policy::Policy::parse(as_text(*text), config.policy.string(),
+                                            vocabulary(config.inference.models, rows));
+  if (!parsed) return doctor.bad("policy", parsed.error().what);
+  for (const policy::Lint& lint : parsed->lints())
+    doctor.warning("policy", lint.where + ": " + lint.what);
+  for (const policy::SignalDefinition& signal : parsed->signals()) {
+    if (signal.kind != policy::SignalKind::classifier) continue;
+    doctor.look("model", infer::Model::load(config.inference.models / signal.model, {.threads = 1}),
+                signal.model + " loads and its digest is right");
+  }
+}
+
+void check_lists(Doctor& doctor, const DataFolder& data,
+                 const std::vector<store::HashListRow>& rows) {
+  if (rows.empty())
+    doctor.warning("lists", "there are none; add one with `portcullis hashlist add NAME FILE`");
+  for (const store::HashListRow& row : rows)
+    doctor.look("lists", hash::HashList::open((data.lists() / row.file).string()),
+                fmt::format("{}: {} entries", row.name, row.count));
+}
+
+void check_decoder(Doctor& doctor, const config::Config& config, const Clock& clock) {
+  decoder::Options options;
+  options.program = decoder_program();
+  options.workers = 1;
+  options.memory = config.decoder.memory;
+  const auto pool = decoder::Pool::create(options, clock);
+  doctor.look("decoder", pool,
+              pool ? "a worker started and locked itself in (" + (*pool)->version() + ")" : "");
+}
+
+}  // namespace
+
+Result<int> check_command(const std::string& config_file) {
+  static const SystemClock clock;
+  log::set_level(log::Level::error);
+  Doctor doctor;
+  const auto file = find_config(config_file);
+  if (!doctor.look("config", file, file ? file->string() : "")) return doctor.report();
+  const auto config = load_config(*file);
+  if (!config) {
+    doctor.bad("config", config.error().what);
+    return doctor.report();
+  }
+  check_decoder(doctor, *config, clock);
+  const auto data = open_data_folder(*config);
+  if (!doctor.look("data", data, config->data.string())) return doctor.report();
+  const auto store = store::open_sqlite({.file = data->database()}, clock);
+  if (!doctor.look("store", store, data->database().string())) return doctor.report();
+  const auto rows = (*store)->lists();
+  if (!doctor.look("store", rows, "readable")) return doctor.report();
+  check_lists(doctor, *data, *rows);
+  check_policy(doctor, *config, *rows);
+  const auto uploads = (*store)->get_switch("uploads");
+  if (uploads && *uploads && !store::is_open(**uploads, clock.now()))
+    doctor.warning("uploads",
+                   "closed by " + (*uploads)->who + "; `portcullis lockdown off` opens them");
+  return doctor.report();
+}
+
+}  // namespace portcullis::app

@@ -1,0 +1,49 @@
+// app/commands.h: what each command of the program does. Each gives the process's exit code or an
+// error for people. Private to this room.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+
+namespace portcullis::app {
+
+struct InitOptions {
+  std::string data = "./data";
+  std::string config = "./portcullis.toml";
+  std::string listen, admin, api_key;
+  bool prefix = false;
+};
+Result<int> init_command(const InitOptions& options);
+
+Result<int> serve_command(const std::string& config);
+Result<int> check_command(const std::string& config);
+Result<int> status_command(const std::string& config, bool json);
+
+struct ScanOptions {
+  std::string config;
+  std::vector<std::string> files;  // "-" is standard input; a folder stands for the files in it
+  bool json = false;
+};
+Result<int> scan_command(const ScanOptions& options);
+
+struct ListOptions {
+  std::string config, name, file, kind;
+  bool json = false;
+};
+Result<int> hashlist_add_command(const ListOptions& options);
+Result<int> hashlist_list_command(const ListOptions& options);
+Result<int> hashlist_remove_command(const ListOptions& options);
+
+struct LockdownOptions {
+  std::string config, what, message;
+  bool on = true;
+};
+Result<int> lockdown_command(const LockdownOptions& options);
+
+// Columns of text, padded, for people.
+std::string table(const std::vector<std::vector<std::string>>& rows);
+
+}  // namespace portcullis::app

@@ -1,0 +1,272 @@
+#include "app/gate.h"
+
+#include <sys/resource.h>
+
+#include <boost/asio/basic_signal_set.hpp>
+#include <boost/asio/basic_waitable_timer.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <csignal>
+
+#include "app/metrics.h"
+#include "base/log.h"
+
+namespace portcullis::app {
+
+namespace {
+
+using Timer = asio::basic_waitable_timer<std::chrono::steady_clock,
+                                         asio::wait_traits<std::chrono::steady_clock>, Executor>;
+using Signals = asio::basic_signal_set<Executor>;
+
+constexpr std::chrono::milliseconds kWatchInterval{
+    250};  // a lockdown or a list takes effect within this
+constexpr std::chrono::seconds kSweepInterval{10};
+constexpr std::size_t kSweepAtOnce = 1'000;
+
+Task<void> pause(std::chrono::milliseconds time) {
+  Timer timer(co_await asio::this_coro::executor, time);
+  co_await timer.async_wait(use_task);
+}
+
+// Connections, hot files and spools all need descriptors.
+void raise_file_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = std::min<rlim_t>(limit.rlim_max, 65'536);
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+std::optional<log::Level> level_from(const std::string& name) {
+  if (name == "debug") return log::Level::debug;
+  if (name == "info") return log::Level::info;
+  if (name == "warning") return log::Level::warning;
+  if (name == "error") return log::Level::error;
+  return std::nullopt;
+}
+
+media::Options media_options(const config::Config& config, const DataFolder& data) {
+  media::Options options;
+  options.prefix = config.listen.media_prefix;
+  options.spool = data.spool();
+  options.max_file_size = config.media.max_file_size;
+  options.max_file_count = config.media.max_file_count;
+  options.spool_bytes = config.media.spool_bytes;
+  options.cache_max_age = config.media.cache_max_age;
+  options.upload_timeout = config.http.upload_timeout;
+  options.refusal_step = config.media.refusal_step;
+  return options;
+}
+
+net::ServerOptions server_options(const config::Config& config, const config::Address& address) {
+  net::ServerOptions options;
+  options.host = address.host;
+  options.port = address.port;
+  options.max_header_bytes = config.http.max_header_bytes;
+  // The multipart wrapping around each file is small; a part's header alone is bounded by 8 KiB.
+  options.max_body = config.media.max_file_size * config.media.max_file_count + 64 * 1024;
+  options.max_connections = config.http.max_connections;
+  options.header_timeout = config.http.header_timeout;
+  options.idle_timeout = config.http.idle_timeout;
+  options.body_timeout = config.http.body_timeout;
+  options.error_body = [](int status, std::string_view what) {
+    const std::string_view code = status == 413   ? "validate-file-size"
+                                  : status == 408 ? "stream-too-slow"
+                                                  : "invalid-request";
+    return std::pair<std::string, std::string>(
+        "application/json",
+        fmt::format(R"({{"error":"{0}","message":"{0}","msg":"{0}","files":null,"code":"{1}"}})",
+                    what, code));
+  };
+  return options;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Gate>> Gate::create(std::filesystem::path config_file, const Clock& clock) {
+  config::Config config = TRY(load_config(config_file));
+  std::unique_ptr<Gate> gate(new Gate(std::move(config_file), clock));
+  TRY(gate->prepare(std::move(config)));
+  return gate;
+}
+
+Status Gate::prepare(config::Config config) {
+  if (const auto level = level_from(config.log_level)) log::set_level(*level);
+  raise_file_limit();
+  std::signal(SIGPIPE, SIG_IGN);
+  const DataFolder data = TRY(open_data_folder(config));
+  lock_ = TRY(lock_data_folder(data));
+  const std::size_t loops = threads_or_cores(config.listen.loops);
+  for (std::size_t i = 0; i < loops; ++i) loops_.push_back(std::make_unique<asio::io_context>(1));
+  engine_ = TRY(Engine::create(std::move(config), clock_));
+  files_ = blob::real_file_system();
+  blobs_ = TRY(blob::open_folder(data.blobs(), *files_));
+  TRY(clean_up());
+  media_ = std::make_unique<media::Media>(
+      media_options(engine_->config, data),
+      media::Services{*engine_->store, *blobs_, *engine_->scanner, engine_->pools.files,
+                      engine_->pools.db, clock_});
+  return listen();
+}
+
+// What an earlier run left half done goes before anything is served.
+Status Gate::clean_up() {
+  TRY(engine_->store->begin_run());
+  std::size_t swept = 0;
+  while (const std::size_t some = TRY(media::sweep(*engine_->store, *blobs_, kSweepAtOnce)))
+    swept += some;
+  const std::size_t orphans = TRY(media::remove_orphans(*engine_->store, *blobs_));
+  if (swept + orphans > 0)
+    log::info("cleared what an earlier run left", {{"blobs", swept}, {"unknown_files", orphans}});
+  generation_ = TRY(engine_->store->generation());
+  return {};
+}
+
+Status Gate::listen() {
+  const config::Config& config = engine_->config;
+  std::vector<asio::io_context*> loops;
+  for (const auto& loop : loops_) loops.push_back(loop.get());
+  media_server_ = TRY(net::Server::create(
+      std::move(loops), server_options(config, config.listen.media),
+      [this](net::Request& request, net::BodyReader& body) {
+        return media_->handle(request, body);
+      },
+      clock_));
+  net::ServerOptions options = server_options(config, config.listen.admin);
+  options.max_body = 64 * 1024;
+  options.max_connections = 64;
+  admin_server_ = TRY(net::Server::create(
+      {&control_}, std::move(options),
+      [this](net::Request& request, net::BodyReader&) { return admin(request); }, clock_));
+  return {};
+}
+
+Gate::~Gate() {
+  for (const auto& loop : loops_) loop->stop();
+  for (std::thread& thread : threads_) thread.join();
+  if (engine_) engine_->pools.join();
+  // Requests that were cut in the middle go while what they refer to is still there.
+  media_server_.reset();
+  admin_server_.reset();
+  loops_.clear();
+}
+
+config::Address Gate::media_address() const {
+  return {config().listen.media.host, media_server_->port()};
+}
+config::Address Gate::admin_address() const {
+  return {config().listen.admin.host, admin_server_->port()};
+}
+
+Status Gate::run() {
+  for (const auto& loop : loops_)
+    threads_.emplace_back([&loop] {
+      ::pthread_setname_np(::pthread_self(), "loop");
+      const auto guard = asio::make_work_guard(*loop);
+      loop->run();
+    });
+  asio::co_spawn(control_, handle_signals(), asio::detached);
+  asio::co_spawn(control_, watch_database(), asio::detached);
+  asio::co_spawn(control_, sweep_now_and_then(), asio::detached);
+  const auto guard = asio::make_work_guard(control_);
+  control_.run();
+  log::info("stopped", {});
+  return {};
+}
+
+// Another process (the command line) changed something: lists may be new. The upload switch needs
+// no snapshot: every upload reads it, and publishing reads it again.
+Task<void> Gate::watch_database() {
+  while (!stopping_) {
+    co_await pause(kWatchInterval);
+    const auto now =
+        co_await engine_->pools.db.run([this] { return engine_->store->generation(); });
+    if (!now || *now == generation_) continue;
+    generation_ = *now;
+    const Status reloaded =
+        co_await engine_->pools.db.run([this] { return engine_->reload_lists_if_changed(); });
+    if (!reloaded)
+      log::error("lists could not be read again; the old ones stay",
+                 {{"why", reloaded.error().what}});
+  }
+}
+
+Task<void> Gate::sweep_now_and_then() {
+  while (!stopping_) {
+    const auto swept = co_await engine_->pools.files.run(
+        [this] { return media::sweep(*engine_->store, *blobs_, kSweepAtOnce); });
+    if (!swept)
+      log::warning("sweeping failed; it will be tried again", {{"why", swept.error().what}});
+    co_await pause(kSweepInterval);
+  }
+}
+
+Task<void> Gate::handle_signals() {
+  Signals signals(co_await asio::this_coro::executor, SIGTERM, SIGINT, SIGHUP);
+  while (true) {
+    const int signal = co_await signals.async_wait(use_task);
+    if (signal == SIGHUP) {
+      co_await reload_config();
+      continue;
+    }
+    if (stopping_) {  // asked twice: at once
+      control_.stop();
+      co_return;
+    }
+    drain();
+  }
+}
+
+Task<void> Gate::reload_config() {
+  const Status done = co_await engine_->pools.db.run([this]() -> Status {
+    engine_->set_config(TRY(load_config(config_file_)));
+    return engine_->reload(true);
+  });
+  if (done)
+    log::info("config and policy read again", {});
+  else
+    log::error("config or policy is wrong; the old ones stay", {{"why", done.error().what}});
+}
+
+void Gate::drain() {
+  stopping_ = true;
+  log::info("stopping: letting requests under way finish", {});
+  draining_ = 2;
+  const Deadline deadline = clock_.steady() + engine_->config.http.drain_timeout;
+  for (net::Server* server : {media_server_.get(), admin_server_.get()})
+    server->drain(deadline, [this] {
+      asio::post(control_, [this] {
+        if (--draining_ == 0) control_.stop();
+      });
+    });
+}
+
+Task<net::Response> Gate::admin(net::Request& request) {
+  if (request.path == "/metrics" && request.method == "GET") co_return co_await metrics();
+  if (request.path == "/healthz" && request.method == "GET") {
+    const auto problems = engine_->problems();
+    std::string text = problems.empty() ? "ok\n" : "";
+    for (const std::string& problem : problems) text += problem + '\n';
+    co_return net::Response{
+        problems.empty() ? 200 : 503, {{"Content-Type", "text/plain; charset=utf-8"}}, text, false};
+  }
+  co_return net::Response{404, {}, std::string(), false};
+}
+
+Task<net::Response> Gate::metrics() {
+  Readings readings{.media = media_->counters()};
+  readings.decoders = engine_->decoders->health();
+  readings.connections = media_server_->connections();
+  readings.problems = engine_->problems().size();
+  co_await engine_->pools.db.run([&] {
+    if (auto counts = engine_->store->counts()) readings.stored = *counts;
+    const auto found = engine_->store->get_switch("uploads");
+    readings.uploads_open = found && (!*found || store::is_open(**found, clock_.now()));
+  });
+  co_return net::Response{200,
+                          {{"Content-Type", "text/plain; version=0.0.4; charset=utf-8"}},
+                          metrics_text(readings),
+                          false};
+}
+
+}  // namespace portcullis::app

@@ -1,0 +1,87 @@
+#include "app/metrics.h"
+
+#include <prometheus/metric_family.h>
+#include <prometheus/text_serializer.h>
+
+#include "app/places.h"
+
+namespace portcullis::app {
+
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+
+ClientMetric metric(MetricType type, double value, std::vector<ClientMetric::Label> labels = {}) {
+  ClientMetric one;
+  one.label = std::move(labels);
+  (type == MetricType::Counter ? one.counter.value : one.gauge.value) = value;
+  return one;
+}
+
+MetricFamily family(std::string name, std::string help, MetricType type,
+                    std::vector<ClientMetric> values) {
+  return {std::move(name), std::move(help), type, std::move(values)};
+}
+
+MetricFamily gauge(std::string name, std::string help, double value) {
+  return family(std::move(name), std::move(help), MetricType::Gauge,
+                {metric(MetricType::Gauge, value)});
+}
+
+MetricFamily counter(std::string name, std::string help, double value) {
+  return family(std::move(name), std::move(help), MetricType::Counter,
+                {metric(MetricType::Counter, value)});
+}
+
+}  // namespace
+
+std::string metrics_text(const Readings& readings) {
+  const media::Counters& media = readings.media;
+  const auto result = [](std::string name, std::uint64_t value) {
+    return metric(MetricType::Counter, static_cast<double>(value), {{"result", std::move(name)}});
+  };
+  std::vector<MetricFamily> all = {
+      family("portcullis_build_info", "Version of this program", MetricType::Gauge,
+             {metric(MetricType::Gauge, 1, {{"version", kVersion}})}),
+      family("portcullis_uploads_total", "Uploads by how they ended", MetricType::Counter,
+             {result("accepted", media.accepted), result("refused", media.refused),
+              result("unanswered", media.unanswered), result("not_taken", media.not_taken),
+              result("closed", media.closed), result("failed", media.failed)}),
+      counter("portcullis_served_total", "Stored pictures served",
+              static_cast<double>(media.served)),
+      counter("portcullis_deleted_total", "Pictures deleted by their token",
+              static_cast<double>(media.deleted)),
+      gauge("portcullis_spool_bytes", "Bytes of uploads that wait for their verdict",
+            static_cast<double>(media.spooled_bytes)),
+      gauge("portcullis_connections", "Open connections of the media listener",
+            static_cast<double>(readings.connections)),
+      gauge("portcullis_uploads_open", "1 while uploads are taken", readings.uploads_open ? 1 : 0),
+      gauge("portcullis_problems",
+            "Signals, lists and parts that cannot answer; anything but 0 needs an admin",
+            static_cast<double>(readings.problems)),
+      gauge("portcullis_decoders_ready", "Decoder processes that wait for work",
+            static_cast<double>(readings.decoders.ready)),
+      gauge("portcullis_decoders_busy", "Decoder processes at work",
+            static_cast<double>(readings.decoders.busy)),
+      counter("portcullis_decodes_total", "Pictures decoded",
+              static_cast<double>(readings.decoders.done)),
+      counter("portcullis_decoders_died_total", "Decoder processes that died at work",
+              static_cast<double>(readings.decoders.died)),
+      counter("portcullis_decoders_timed_out_total",
+              "Decoder processes that were killed at their deadline",
+              static_cast<double>(readings.decoders.timed_out)),
+  };
+  if (readings.stored) {
+    all.push_back(gauge("portcullis_aliases", "Aliases stored",
+                        static_cast<double>(readings.stored->aliases)));
+    all.push_back(
+        gauge("portcullis_blobs", "Pictures stored", static_cast<double>(readings.stored->blobs)));
+    all.push_back(gauge("portcullis_blob_bytes", "Bytes of pictures stored",
+                        static_cast<double>(readings.stored->blob_bytes)));
+  }
+  return prometheus::TextSerializer().Serialize(all);
+}
+
+}  // namespace portcullis::app

@@ -1,0 +1,111 @@
+#include "app/ruleset.h"
+
+#include "base/log.h"
+
+namespace portcullis::app {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::uint64_t kLongestPolicy = 1024 * 1024;
+
+decoder::Limits limits_from(const config::MediaKindLimits& from) {
+  return {from.max_width, from.max_height, from.max_area, from.max_file_size, from.max_frame_count};
+}
+
+}  // namespace
+
+std::size_t threads_or_cores(std::size_t configured) {
+  return configured ? configured : std::max<std::size_t>(1, std::thread::hardware_concurrency());
+}
+
+policy::Vocabulary vocabulary(const fs::path& models, const std::vector<store::HashListRow>& rows) {
+  policy::Vocabulary known;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(models, error)) {
+    if (!entry.is_directory()) continue;
+    const auto manifest = infer::load_manifest(entry.path());
+    if (manifest) known.model_labels[entry.path().filename().string()] = manifest->labels;
+  }
+  for (const store::HashListRow& row : rows) known.lists.push_back(row.name);
+  return known;
+}
+
+RulesetLoader::RulesetLoader(config::Config config, DataFolder data, Pool& cpu, Pool& inference,
+                             const Clock& clock)
+    : config_(std::move(config)),
+      data_(std::move(data)),
+      cpu_(cpu),
+      inference_(inference),
+      clock_(clock) {}
+
+std::shared_ptr<infer::Model> RulesetLoader::model(const std::string& name, bool fresh,
+                                                   std::string& why) {
+  if (fresh) models_.erase(name);
+  if (const auto found = models_.find(name); found != models_.end()) return found->second;
+  auto loaded = infer::Model::load(config_.inference.models / name,
+                                   {.threads = threads_or_cores(config_.inference.threads)});
+  if (!loaded) {
+    why = loaded.error().what;
+    problems_.push_back(fmt::format("model {}: {}", name, why));
+    return nullptr;
+  }
+  return models_[name] = std::move(*loaded);
+}
+
+std::vector<scan::NamedList> RulesetLoader::open_lists(
+    const std::vector<store::HashListRow>& rows) {
+  std::vector<scan::NamedList> lists;
+  for (const store::HashListRow& row : rows) {
+    scan::NamedList list{row.name, nullptr, {}};
+    auto opened = hash::HashList::open((data_.lists() / row.file).string());
+    if (opened && opened->version().hex() != row.version)
+      opened =
+          fail(Fault::storage, "its file is not the version that was added: add the list again");
+    if (opened)
+      list.list = std::make_shared<const hash::HashList>(std::move(*opened));
+    else
+      problems_.push_back(fmt::format("list {}: {}", row.name, list.why = opened.error().what));
+    lists.push_back(std::move(list));
+  }
+  return lists;
+}
+
+Result<std::shared_ptr<const scan::Ruleset>> RulesetLoader::load(
+    const std::vector<store::HashListRow>& rows, bool fresh) {
+  problems_.clear();
+  const Bytes text = TRY(read_file(config_.policy.string(), kLongestPolicy));
+  policy::Policy parsed = TRY(policy::Policy::parse(as_text(text), config_.policy.string(),
+                                                    vocabulary(config_.inference.models, rows)));
+  image::Rules rules{TRY(image::formats_from(config_.media.formats)),
+                     limits_from(config_.media.image), limits_from(config_.media.animation)};
+  const std::vector<scan::NamedList> lists = open_lists(rows);
+
+  std::vector<std::shared_ptr<const scan::Signal>> signals;
+  for (const policy::SignalDefinition& definition : parsed.signals()) {
+    if (definition.kind == policy::SignalKind::list) {
+      std::vector<scan::NamedList> chosen;
+      for (const scan::NamedList& list : lists)
+        if (std::ranges::any_of(definition.lists, [&](const std::string& pattern) {
+              return policy::fits(pattern, list.name);
+            }))
+          chosen.push_back(list);
+      signals.push_back(scan::list_signal(definition, std::move(chosen), cpu_));
+    } else {
+      std::string why;
+      auto loaded = model(definition.model, fresh, why);
+      signals.push_back(scan::classifier_signal(definition, std::move(loaded), std::move(why),
+                                                inference_, clock_, config_.inference.timeout));
+    }
+  }
+  for (const policy::Lint& lint : parsed.lints())
+    log::warning("policy", {{"where", lint.where}, {"what", lint.what}});
+  for (const std::string& problem : problems_)
+    log::error("a signal cannot answer", {{"what", problem}});
+  std::string digest = scan::ruleset_digest(parsed, signals);
+  return std::make_shared<const scan::Ruleset>(
+      scan::Ruleset{std::move(parsed), std::move(signals), std::move(rules), std::move(digest)});
+}
+
+}  // namespace portcullis::app

@@ -1,0 +1,54 @@
+#include <boost/json.hpp>
+#include <cstdio>
+
+#include "app/commands.h"
+#include "app/places.h"
+#include "store/store.h"
+
+namespace portcullis::app {
+
+namespace json = boost::json;
+
+Result<int> status_command(const std::string& config_file, bool as_json) {
+  static const SystemClock clock;
+  const config::Config config = TRY(load_config(TRY(find_config(config_file))));
+  const DataFolder data = TRY(open_data_folder(config));
+  const auto store = TRY(store::open_sqlite({.file = data.database()}, clock));
+  const store::Counts counts = TRY(store->counts());
+  const auto uploads = TRY(store->get_switch("uploads"));
+  const bool open = !uploads || store::is_open(*uploads, clock.now());
+  const auto lists = TRY(store->lists());
+  const bool running = !lock_data_folder(data).has_value();
+
+  if (as_json) {
+    json::object object{{"version", kVersion},
+                        {"running", running},
+                        {"uploads", open ? "open" : "closed"},
+                        {"aliases", counts.aliases},
+                        {"blobs", counts.blobs},
+                        {"blob_bytes", counts.blob_bytes},
+                        {"pending", counts.pending},
+                        {"verdicts", counts.verdicts},
+                        {"refused", counts.refused},
+                        {"lists", lists.size()}};
+    if (!open) object["message"] = uploads->message;
+    std::printf("%s\n", json::serialize(object).c_str());
+    return 0;
+  }
+  std::vector<std::vector<std::string>> rows{
+      {"version", kVersion},
+      {"gate", running ? "running" : "not running"},
+      {"uploads",
+       open ? "open"
+            : fmt::format("closed by {} at {}{}", uploads->who,
+                          rfc3339(uploads->when).substr(0, 19) + "Z",
+                          uploads->message.empty() ? "" : ", saying \"" + uploads->message + "\"")},
+      {"pictures", fmt::format("{} under {} aliases, {} bytes", counts.blobs, counts.aliases,
+                               counts.blob_bytes)},
+      {"verdicts", fmt::format("{}, of them {} refusals", counts.verdicts, counts.refused)},
+      {"lists", std::to_string(lists.size())}};
+  std::fputs(table(rows).c_str(), stdout);
+  return 0;
+}
+
+}  // namespace portcullis::app

@@ -1,0 +1,190 @@
+#include <algorithm>
+#include <condition_variable>
+#include <list>
+#include <thread>
+
+#include "base/log.h"
+#include "decoder/links.h"
+#include "decoder/sniff.h"
+
+namespace portcullis::decoder {
+
+namespace {
+
+std::unexpected<Error> busy() {
+  return fail_with(Fault::limits, "decoder-busy", "no decoder came free in time");
+}
+
+// A job that waits for its turn; lives in the frame of decode().
+struct Ticket {
+  Priority priority;
+  std::string_view owner;
+  bool costly;
+};
+
+class WorkerPool final : public Pool {
+ public:
+  WorkerPool(Options options, const Clock& clock, std::unique_ptr<KeeperLink> keeper)
+      : options_(std::move(options)), clock_(clock), keeper_(std::move(keeper)) {}
+  ~WorkerPool() override {
+    {
+      const std::scoped_lock lock(mutex_);
+      stopping_ = true;
+    }
+    changed_.notify_all();
+    if (replacer_.joinable()) replacer_.join();
+  }
+
+  Status start() {
+    for (std::size_t i = 0; i < options_.workers; ++i)
+      idle_.push_back(TRY(keeper_->new_worker(options_)));
+    version_ = idle_.front()->version();
+    replacer_ = std::thread([this] { replace_workers(); });
+    return {};
+  }
+
+  Result<Decoded> decode(const Job& job, Deadline deadline) override;
+
+  Health health() const override {
+    const std::scoped_lock lock(mutex_);
+    Health health = counts_;
+    health.ready = idle_.size();
+    health.busy = busy_;
+    return health;
+  }
+
+  std::string version() const override { return version_; }
+
+ private:
+  const Ticket* next() const;
+  std::unique_ptr<WorkerLink> take_worker(const Job& job, Deadline deadline);
+  void give_back(const Job& job, bool costly, std::unique_ptr<WorkerLink> worker,
+                 WorkerLink::Trouble trouble);
+  void replace_workers();
+
+  const Options options_;
+  const Clock& clock_;
+  std::unique_ptr<KeeperLink> keeper_;
+  std::string version_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<std::unique_ptr<WorkerLink>> idle_;
+  std::list<Ticket*> waiting_;  // oldest first
+  std::multiset<std::string, std::less<>> owners_at_work_;
+  std::size_t busy_ = 0, costly_at_work_ = 0, missing_ = 0;
+  Health counts_;
+  bool stopping_ = false;
+  std::thread replacer_;
+};
+
+// JPEG XL and AVIF take many times as long as the others, so they never hold all workers.
+bool is_costly(const Job& job) {
+  std::array<std::byte, kSniffBytes> head;
+  const auto count = read_at(job.fd, head, 0);
+  const auto format = count ? sniff(ByteView(head.data(), *count)) : std::nullopt;
+  return format == Format::jxl || format == Format::avif;
+}
+
+// The one that goes now: of those that may, the highest priority, and of these the oldest.
+const Ticket* WorkerPool::next() const {
+  const std::size_t most_costly = std::max<std::size_t>(1, options_.workers - 1);
+  const Ticket* best = nullptr;
+  if (idle_.empty()) return best;
+  for (const Ticket* one : waiting_) {
+    if (!one->owner.empty() && owners_at_work_.contains(one->owner)) continue;
+    if (one->costly && costly_at_work_ >= most_costly) continue;
+    if (!best || one->priority < best->priority) best = one;
+  }
+  return best;
+}
+
+std::unique_ptr<WorkerLink> WorkerPool::take_worker(const Job& job, Deadline deadline) {
+  Ticket ticket{job.priority, job.owner, is_costly(job)};
+  std::unique_lock lock(mutex_);
+  const auto place = waiting_.insert(waiting_.end(), &ticket);
+  const auto wait = std::max(std::chrono::nanoseconds(0), deadline - clock_.steady());
+  const auto until = std::chrono::steady_clock::now() + wait;
+  const bool mine =
+      changed_.wait_until(lock, until, [&] { return stopping_ || next() == &ticket; });
+  waiting_.erase(place);
+  if (!mine || stopping_) {
+    lock.unlock();
+    changed_.notify_all();
+    return nullptr;
+  }
+  std::unique_ptr<WorkerLink> worker = std::move(idle_.back());
+  idle_.pop_back();
+  ++busy_;
+  costly_at_work_ += ticket.costly;
+  if (!job.owner.empty()) owners_at_work_.insert(job.owner);
+  lock.unlock();
+  changed_.notify_all();
+  return worker;
+}
+
+void WorkerPool::give_back(const Job& job, bool costly, std::unique_ptr<WorkerLink> worker,
+                           WorkerLink::Trouble trouble) {
+  const bool keep =
+      trouble == WorkerLink::Trouble::none && worker->jobs_done() < options_.jobs_per_worker;
+  if (!keep) worker.reset();
+  {
+    const std::scoped_lock lock(mutex_);
+    --busy_;
+    costly_at_work_ -= costly;
+    if (!job.owner.empty()) owners_at_work_.erase(owners_at_work_.find(job.owner));
+    ++counts_.done;
+    counts_.timed_out += trouble == WorkerLink::Trouble::timed_out;
+    counts_.died += trouble == WorkerLink::Trouble::died || trouble == WorkerLink::Trouble::lied;
+    if (keep)
+      idle_.push_back(std::move(worker));
+    else
+      ++missing_;
+  }
+  changed_.notify_all();
+}
+
+void WorkerPool::replace_workers() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    changed_.wait(lock, [this] { return stopping_ || missing_ > 0; });
+    if (stopping_) return;
+    lock.unlock();
+    auto worker = keeper_->new_worker(options_);
+    lock.lock();
+    if (worker) {
+      --missing_;
+      idle_.push_back(std::move(*worker));
+      changed_.notify_all();
+      continue;
+    }
+    log::error("a decoder could not be replaced; trying again", {{"why", worker.error().what}});
+    changed_.wait_for(lock, std::chrono::seconds(1), [this] { return stopping_; });
+  }
+}
+
+Result<Decoded> WorkerPool::decode(const Job& job, Deadline deadline) {
+  const bool costly = is_costly(job);
+  std::unique_ptr<WorkerLink> worker = take_worker(job, deadline);
+  if (!worker) return busy();
+  const auto left =
+      std::chrono::duration_cast<std::chrono::milliseconds>(deadline - clock_.steady());
+  const auto timeout = std::clamp(left, std::chrono::milliseconds(0), options_.timeout);
+  WorkerLink::Outcome outcome = worker->ask(job, timeout);
+  if (outcome.trouble != WorkerLink::Trouble::none)
+    log::warning("a decoder is replaced", {{"why", outcome.result.error().what}});
+  give_back(job, costly, std::move(worker), outcome.trouble);
+  return std::move(outcome.result);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Pool>> Pool::create(Options options, const Clock& clock) {
+  PORTCULLIS_CHECK(options.workers > 0);
+  auto keeper = TRY(KeeperLink::start(options.program));
+  auto pool = std::make_unique<WorkerPool>(std::move(options), clock, std::move(keeper));
+  TRY(pool->start());
+  return pool;
+}
+
+}  // namespace portcullis::decoder

@@ -1,0 +1,16 @@
+// decoder/sniff.h: which format a file has, by its first bytes alone. Pure; reads at most
+// kSniffBytes. Private to the room.
+#pragma once
+
+#include <optional>
+
+#include "decoder/decoder.h"
+
+namespace portcullis::decoder {
+
+inline constexpr std::size_t kSniffBytes = 64;
+
+// The six formats that may be decoded; nothing for any other, HEIC and animated AVIF among them.
+std::optional<Format> sniff(ByteView head);
+
+}  // namespace portcullis::decoder

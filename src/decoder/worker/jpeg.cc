@@ -1,0 +1,70 @@
+#include "decoder/worker/jpeg.h"
+
+#include <turbojpeg.h>
+
+#include <memory>
+
+#include "decoder/containers.h"
+#include "decoder/worker/pictures.h"
+
+namespace portcullis::decoder {
+
+namespace {
+
+using namespace std::string_view_literals;
+
+struct DestroyHandle {
+  void operator()(void* handle) const { tjDestroy(handle); }
+};
+struct FreeBuffer {
+  void operator()(unsigned char* buffer) const { tjFree(buffer); }
+};
+
+// EXIF's orientation as the turn that makes the picture upright.
+int turn_for(int orientation) {
+  constexpr int kTurns[] = {TJXOP_NONE,   TJXOP_NONE,       TJXOP_HFLIP,
+                            TJXOP_ROT180, TJXOP_VFLIP,      TJXOP_TRANSPOSE,
+                            TJXOP_ROT90,  TJXOP_TRANSVERSE, TJXOP_ROT270};
+  return kTurns[orientation];
+}
+
+}  // namespace
+
+std::optional<Bytes> rebuild_jpeg(ByteView bytes, int orientation) {
+  const std::unique_ptr<void, DestroyHandle> handle(tjInitTransform());
+  if (!handle) return std::nullopt;
+  tjtransform transform{};
+  transform.op = turn_for(orientation);
+  transform.options = TJXOPT_COPYNONE | TJXOPT_PERFECT;
+  if (is_progressive_jpeg(bytes)) transform.options |= TJXOPT_PROGRESSIVE;
+  unsigned char* buffer = nullptr;
+  unsigned long size = 0;
+  const int failed = tjTransform(handle.get(), reinterpret_cast<const unsigned char*>(bytes.data()),
+                                 bytes.size(), 1, &buffer, &size, &transform, TJFLAG_STOPONWARNING);
+  const std::unique_ptr<unsigned char, FreeBuffer> owned(buffer);
+  if (failed != 0) {
+    if (tjGetErrorCode(handle.get()) == TJERR_WARNING)
+      throw NotTaken{"command-failure", tjGetErrorStr2(handle.get())};
+    return std::nullopt;  // e.g. a turn that would lose pixels at an edge
+  }
+  const auto* data = reinterpret_cast<const std::byte*>(buffer);
+  return Bytes(data, data + size);
+}
+
+Bytes with_profile(const Bytes& jpeg, ByteView profile) {
+  const std::string_view name = "ICC_PROFILE\0\x01\x01"sv;  // the first of one part
+  const std::size_t length = 2 + name.size() + profile.size();
+  const std::size_t first_end = std::max<std::size_t>(2, jpeg_segment_end(jpeg, 2));
+  if (length > 0xFFFF) return jpeg;
+  Bytes result(jpeg.begin(), jpeg.begin() + static_cast<std::ptrdiff_t>(first_end));
+  for (const unsigned value :
+       {0xFFu, 0xE2u, static_cast<unsigned>(length >> 8), static_cast<unsigned>(length & 0xFF)})
+    result.push_back(static_cast<std::byte>(value));
+  const ByteView text = as_bytes(name);
+  result.insert(result.end(), text.begin(), text.end());
+  result.insert(result.end(), profile.begin(), profile.end());
+  result.insert(result.end(), jpeg.begin() + static_cast<std::ptrdiff_t>(first_end), jpeg.end());
+  return result;
+}
+
+}  // namespace portcullis::decoder

@@ -1,0 +1,104 @@
+#include "decoder/containers.h"
+#include "decoder/worker/jpeg.h"
+#include "decoder/worker/pictures.h"
+#include "decoder/worker/profiles.h"
+
+namespace portcullis::decoder {
+
+using vips::VImage;
+using vips::VOption;
+
+namespace {
+
+constexpr int kJpegQuality = 92;
+constexpr int kLossyQuality = 90;  // WebP and AVIF
+
+Bytes take(VipsBlob* blob) {
+  std::size_t size = 0;
+  const auto* data = static_cast<const std::byte*>(vips_blob_get(blob, &size));
+  Bytes bytes(data, data + size);
+  vips_area_unref(VIPS_AREA(blob));
+  return bytes;
+}
+
+VOption* plain() { return VImage::option()->set("strip", true); }
+
+// Nothing but pixels: a new image that shares no header with the one that was read. Colour that
+// nobody can see goes too.
+VImage pixels_only(const Frames& frames) {
+  VImage image = frames.strip;
+  if (image.has_alpha()) {
+    const VImage alpha = image.extract_band(image.bands() - 1);
+    image = (alpha == 0.0).ifthenelse(image * 0.0, image).cast(image.format());
+  }
+  std::size_t size = 0;
+  void* data = image.write_to_memory(&size);
+  const VImage bare = VImage::new_from_memory(data, size, image.width(), image.height(),
+                                              image.bands(), image.format())
+                          .copy_memory();
+  g_free(data);
+  const bool deep = image.format() == VIPS_FORMAT_USHORT;
+  VImage result = bare.copy(VImage::option()->set(
+      "interpretation", deep ? VIPS_INTERPRETATION_RGB16 : VIPS_INTERPRETATION_sRGB));
+  if (frames.count > 1) {
+    result.set(VIPS_META_PAGE_HEIGHT, frames.height);
+    result.set(VIPS_META_N_PAGES, frames.count);
+    result.set("loop", frames.loop);
+    result.set("delay", frames.delays);
+  }
+  return result;
+}
+
+Bytes encode_jpeg(const Frames& frames) {
+  VipsBlob* blob = pixels_only(frames).jpegsave_buffer(
+      plain()->set("Q", kJpegQuality)->set("optimize_coding", true));
+  return take(blob);
+}
+
+// The coded data stay as they are where that is possible; otherwise one careful new encoding of all
+// pixels.
+Bytes jpeg(ByteView bytes, const Head& head) {
+  VipsBlob* blob = vips_blob_new(nullptr, bytes.data(), bytes.size());
+  const VImage header = VImage::jpegload_buffer(blob);
+  vips_area_unref(VIPS_AREA(blob));
+  const bool is_cmyk = header.interpretation() == VIPS_INTERPRETATION_CMYK;
+  const KnownProfile profile = known_profile(header);
+  if (is_cmyk || profile == KnownProfile::other) return encode_jpeg(decode(bytes, head, 0));
+  const auto rebuilt = rebuild_jpeg(bytes, head.orientation);
+  if (!rebuilt) return encode_jpeg(decode(bytes, head, 0));
+  return profile == KnownProfile::display_p3 ? with_profile(*rebuilt, display_p3_profile())
+                                             : *rebuilt;
+}
+
+}  // namespace
+
+Bytes make_rendition(ByteView bytes, const Head& head, const Frames& frames) {
+  switch (head.format) {
+    case Format::jpeg:
+      return jpeg(bytes, head);
+    case Format::png:
+      return take(pixels_only(frames).pngsave_buffer(plain()->set("compression", 6)));
+    case Format::gif:
+      return take(pixels_only(frames).gifsave_buffer(plain()->set("effort", 4)));
+    case Format::webp: {
+      VOption* options = plain()->set("effort", 3);
+      if (is_lossless_webp(bytes))
+        options->set("lossless", true);
+      else
+        options->set("Q", kLossyQuality);
+      return take(pixels_only(frames).webpsave_buffer(options));
+    }
+    case Format::avif:
+      return take(pixels_only(frames).heifsave_buffer(
+          plain()
+              ->set("compression", VIPS_FOREIGN_HEIF_COMPRESSION_AV1)
+              ->set("Q", 75)
+              ->set("effort", 2)));
+    case Format::jxl:
+      return take(
+          pixels_only(frames).jxlsave_buffer(plain()->set("distance", 1.0)->set("effort", 4)));
+  }
+  throw NotTaken{"media-disallowed", "no way to store this format"};
+}
+
+}  // namespace portcullis::decoder

@@ -1,0 +1,27 @@
+// decoder/worker/views.h: everything that one job gives, in memory.
+#pragma once
+
+#include <array>
+
+#include "decoder/worker/pictures.h"
+
+namespace portcullis::decoder {
+
+struct Done {
+  Head head;
+  int width = 0, height = 0;  // as shown
+  std::vector<WireFingerprint> fingerprints;
+  std::array<std::vector<Bytes>, kMaxViewSizes> pictures;
+  Bytes rendition;
+};
+
+// Throws NotTaken or vips::VError.
+Done do_job(ByteView bytes, const WireJob& job);
+
+// Which frames of an animation a model is shown, at most `most`: the first, the one shown longest,
+// and those that differ most from the one before, in order. `changes[i]` is how much frame i
+// differs from frame i - 1. Pure.
+std::vector<int> frames_to_show(const std::vector<int>& changes, const std::vector<int>& delays,
+                                std::size_t most);
+
+}  // namespace portcullis::decoder

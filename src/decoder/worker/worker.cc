@@ -1,0 +1,123 @@
+#include "decoder/worker/worker.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+
+#include "decoder/packet.h"
+#include "decoder/worker/lock_in.h"
+#include "decoder/worker/views.h"
+
+namespace portcullis::decoder {
+
+namespace {
+
+constexpr std::chrono::milliseconds kForEver{-1};
+constexpr std::size_t kJobFds = 3;
+
+template <std::size_t N>
+void put_text(std::array<char, N>& into, std::string_view text) {
+  std::ranges::copy(text.substr(0, N - 1), into.begin());
+}
+
+WireReply not_taken(std::string_view code, std::string_view what) {
+  WireReply reply;
+  put_text(reply.code, code);
+  put_text(reply.what, what);
+  return reply;
+}
+
+Result<Bytes> read_all(int fd, std::uint64_t size) {
+  Bytes bytes(size);
+  if (TRY(read_at(fd, bytes, 0)) != size) return fail(Fault::us, "the spool is shorter than said");
+  return bytes;
+}
+
+Status write_views(int fd, const Done& done, std::uint64_t& size) {
+  const ByteView prints = std::as_bytes(std::span(done.fingerprints));
+  TRY(write_all(fd, prints));
+  size = prints.size();
+  for (const auto& pictures : done.pictures)
+    for (const Bytes& picture : pictures) {
+      TRY(write_all(fd, picture));
+      size += picture.size();
+    }
+  return {};
+}
+
+Result<WireReply> taken(const Done& done, int views, int rendition) {
+  WireReply reply;
+  reply.taken = 1;
+  reply.format = done.head.format;
+  reply.width = static_cast<std::uint32_t>(done.width);
+  reply.height = static_cast<std::uint32_t>(done.height);
+  reply.frames = done.head.frames;
+  reply.fingerprints = static_cast<std::uint32_t>(done.fingerprints.size());
+  for (std::size_t i = 0; i < done.pictures.size(); ++i)
+    reply.pictures[i] = static_cast<std::uint32_t>(done.pictures[i].size());
+  TRY(write_views(views, done, reply.views_size));
+  TRY(write_all(rendition, done.rendition));
+  reply.rendition_size = done.rendition.size();
+  return reply;
+}
+
+// Too little memory, or too large an output, is the worker's end: the gate hears nothing and counts
+// it as unanswered.
+WireReply answer(const WireJob& job, std::span<const UniqueFd> fds) {
+  try {
+    const Result<Bytes> bytes = read_all(fds[0].get(), job.size);
+    if (!bytes) ::_exit(1);
+    const Done done = do_job(*bytes, job);
+    Result<WireReply> reply = taken(done, fds[1].get(), fds[2].get());
+    if (!reply) ::_exit(1);
+    return *reply;
+  } catch (const NotTaken& reason) {
+    return not_taken(reason.code, reason.what);
+  } catch (const vips::VError& error) {
+    const WireReply reply = not_taken("command-failure", error.what());
+    vips_error_clear();
+    return reply;
+  } catch (const std::bad_alloc&) {
+    ::_exit(1);
+  }
+}
+
+}  // namespace
+
+Status prepare_worker(int socket, const NewWorker& limits) {
+  for (int fd = 3; fd < 256; ++fd)
+    if (fd != socket) ::close(fd);
+  try {
+    start_vips();
+    TRY(limit_process(limits.memory, limits.cpu_seconds, limits.max_output));
+    warm_up();
+  } catch (const NotTaken& reason) {
+    return fail(Fault::us, "a codec does not work: {}", reason.what);
+  } catch (const std::exception& error) {
+    return fail(Fault::us, "libvips does not start: {}", error.what());
+  }
+  return filter_system_calls();
+}
+
+void run_worker(int socket, const NewWorker& limits) {
+  if (const Status prepared = prepare_worker(socket, limits); !prepared) {
+    std::fprintf(stderr, "portcullis-decoder: %s\n", prepared.error().what.c_str());
+    ::_exit(1);
+  }
+  Ready ready;
+  put_text(ready.version, "1 " + vips_versions());
+  if (!send_struct(socket, ready)) ::_exit(1);
+  while (true) {
+    std::vector<UniqueFd> fds;
+    const auto job = receive_struct<WireJob>(socket, fds, kJobFds, kForEver);
+    if (!job || fds.size() != kJobFds || job->view_count > kMaxViewSizes) ::_exit(0);
+    const WireReply reply = answer(*job, fds);
+    fds.clear();  // before the reply: the gate seals the outputs, and nobody else should hold them
+    if (!send_struct(socket, reply)) ::_exit(0);
+    vips_thread_shutdown();
+  }
+}
+
+}  // namespace portcullis::decoder

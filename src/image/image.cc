@@ -1,0 +1,111 @@
+#include "image/image.h"
+
+#include <algorithm>
+#include <boost/json.hpp>
+
+namespace portcullis::image {
+
+namespace json = boost::json;
+
+Result<std::vector<Format>> formats_from(const std::vector<std::string>& names) {
+  std::vector<Format> formats;
+  for (const std::string& name : names) {
+    const auto format = decoder::format_from(name);
+    if (!format) return fail(Fault::client, "there is no image format \"{}\"", name);
+    formats.push_back(*format);
+  }
+  return formats;
+}
+
+Seen seen(const decoder::Decoded& decoded) {
+  return {decoded.format, decoded.width, decoded.height, decoded.frames, decoded.fingerprints};
+}
+
+std::string to_json(const Seen& seen) {
+  json::array fingerprints;
+  for (const hash::Dihedral& one : seen.fingerprints) {
+    json::array hashes;
+    for (const hash::PdqHash& pdq : one.pdq) hashes.emplace_back(hash::to_hex(pdq));
+    fingerprints.push_back(json::object{{"quality", one.quality}, {"pdq", std::move(hashes)}});
+  }
+  return json::serialize(json::object{{"format", decoder::name(seen.format)},
+                                      {"width", seen.width},
+                                      {"height", seen.height},
+                                      {"frames", seen.frames},
+                                      {"fingerprints", std::move(fingerprints)}});
+}
+
+Result<Seen> seen_from_json(std::string_view text) {
+  try {
+    const json::value root = json::parse({text.data(), text.size()});
+    const json::object& object = root.as_object();
+    Seen seen;
+    const auto format = decoder::format_from(std::string_view(object.at("format").as_string()));
+    if (!format) return fail(Fault::storage, "a remembered decode names no known format");
+    seen.format = *format;
+    seen.width = object.at("width").to_number<std::uint32_t>();
+    seen.height = object.at("height").to_number<std::uint32_t>();
+    seen.frames = object.at("frames").to_number<std::uint32_t>();
+    for (const json::value& one : object.at("fingerprints").as_array()) {
+      hash::Dihedral dihedral;
+      dihedral.quality = one.at("quality").to_number<int>();
+      const json::array& hashes = one.at("pdq").as_array();
+      if (hashes.size() != dihedral.pdq.size())
+        return fail(Fault::storage, "a remembered fingerprint has {} hashes instead of 8",
+                    hashes.size());
+      for (std::size_t i = 0; i < hashes.size(); ++i) {
+        const auto pdq = hash::pdq_from_hex(std::string_view(hashes[i].as_string()));
+        if (!pdq) return fail(Fault::storage, "a remembered fingerprint is not a PDQ hash");
+        dihedral.pdq[i] = *pdq;
+      }
+      seen.fingerprints.push_back(dihedral);
+    }
+    if (seen.fingerprints.empty())
+      return fail(Fault::storage, "a remembered decode has no fingerprint");
+    return seen;
+  } catch (const std::exception& error) {
+    return fail(Fault::storage, "a remembered decode cannot be read: {}", error.what());
+  }
+}
+
+Status within(const Rules& rules, const Seen& seen, std::uint64_t file_size) {
+  if (std::ranges::find(rules.formats, seen.format) == rules.formats.end())
+    return fail_with(Fault::client, "media-disallowed", "{} is switched off",
+                     decoder::name(seen.format));
+  const decoder::Limits& limits = seen.frames > 1 ? rules.animation : rules.image;
+  if (file_size > limits.max_file_size)
+    return fail_with(Fault::client, "validate-file-size", "{} bytes are over {}", file_size,
+                     limits.max_file_size);
+  if (seen.width > limits.max_width)
+    return fail_with(Fault::client, "validate-width", "width {} is over {}", seen.width,
+                     limits.max_width);
+  if (seen.height > limits.max_height)
+    return fail_with(Fault::client, "validate-height", "height {} is over {}", seen.height,
+                     limits.max_height);
+  if (std::uint64_t{seen.width} * seen.height > limits.max_area)
+    return fail_with(Fault::client, "validate-area", "{} x {} pixels are over {}", seen.width,
+                     seen.height, limits.max_area);
+  if (seen.frames > 1 && seen.frames > limits.max_frames)
+    return fail_with(Fault::client, "validate-frames", "{} frames are over {}", seen.frames,
+                     limits.max_frames);
+  return {};
+}
+
+decoder::Job job(const Rules& rules, int fd, std::uint64_t size,
+                 std::vector<decoder::ViewSize> views) {
+  decoder::Job job;
+  job.fd = fd;
+  job.size = size;
+  for (const Format format : rules.formats)
+    job.formats |= static_cast<std::uint8_t>(1u << static_cast<unsigned>(format));
+  job.image = rules.image;
+  job.animation = rules.animation;
+  job.views = std::move(views);
+  return job;
+}
+
+std::string operations(std::string_view decoder_version) {
+  return fmt::format("identity;decoder={}", decoder_version);
+}
+
+}  // namespace portcullis::image

@@ -1,0 +1,41 @@
+// media/answers.h: what clients are told. Every human text stands here, none names a signal, list,
+// model or score.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "net/net.h"
+#include "store/store.h"
+
+namespace portcullis::media {
+
+// JSON of a refused upload: one body that every Lemmy client understands.
+//   {"error":…,"message":…,"msg":…,"files":null,"code":…}
+std::string refusal_body(std::string_view code, std::string_view text);
+// The same as a whole answer; never cached.
+net::Response refusal(int status, std::string_view code, std::string_view text);
+
+// For an error whose code is a word of pict-rs or ours: the right status and a text for people;
+// anything without a known code is a 500 that says nothing of the inside.
+net::Response refusal_for(const Error& error);
+
+net::Response content_refused();
+net::Response screening_unavailable();
+net::Response storage_unavailable();
+net::Response uploads_closed(std::string_view message);
+
+// {"msg":…,"code":…}, as pict-rs answers everything but uploads.
+net::Response error_answer(int status, std::string_view code, std::string_view text);
+net::Response json_answer(int status, std::string body);
+net::Response empty_answer(int status);
+
+std::string details_json(const store::Details& details, WallTime created);
+struct Uploaded {
+  std::string alias, delete_token;
+  store::Details details;
+  WallTime created;
+};
+std::string uploaded_json(const std::vector<Uploaded>& files);
+
+}  // namespace portcullis::media
