@@ -3,7 +3,7 @@
 // fuse a multiplication with an addition here (the pragma below).
 #include <algorithm>
 #include <cmath>
-#include <vector>
+#include <memory>
 
 #include "hash/hash.h"
 
@@ -16,7 +16,6 @@ namespace {
 constexpr int kSide = 64;     // of the picture the DCT is taken of
 constexpr int kBits = 16;     // of the hash, on each side
 constexpr int kSmallest = 5;  // a picture smaller than this on either side has no hash
-constexpr int kPasses = 2;
 constexpr int kShrinkAbove = 512;
 
 using Block = std::array<std::array<float, kSide>, kSide>;
@@ -69,21 +68,46 @@ void boxes(const float* in, float* out, int lines, int count, std::ptrdiff_t str
     box<1, kAdjacent>(in + line * lane, out + line * lane, count, stride, lane, width);
 }
 
-Block shrink(std::vector<float> luma, int width, int height) {
+// The places of a line of `count` that the small picture is made of: its pixels' middles.
+std::array<std::size_t, kSide> picked(int count) {
+  std::array<std::size_t, kSide> places{};
+  for (int i = 0; i < kSide; ++i) places[i] = static_cast<std::size_t>(((i + 0.5) * count) / kSide);
+  return places;
+}
+
+// One allocation for all steps, and not filled with zeros: page faults would cost as much as the
+// arithmetic.
+class Scratch {
+ public:
+  Scratch(int width, int height)
+      : full_(std::size_t(width) * height),
+        narrow_(std::size_t{kSide} * height),
+        values_(std::make_unique_for_overwrite<float[]>(2 * full_ + 2 * narrow_)) {}
+  float* luma() { return values_.get(); }
+  float* other() { return luma() + full_; }
+  float* narrow() { return other() + full_; }  // kSide columns only
+  float* other_narrow() { return narrow() + narrow_; }
+
+ private:
+  std::size_t full_, narrow_;
+  std::unique_ptr<float[]> values_;
+};
+
+// Blurs along rows, columns, rows and columns, then picks. The last blur leaves out columns that
+// are not picked: each depends on itself alone.
+Block shrink(Scratch& scratch, int width, int height) {
   const int along_rows = window(width), along_columns = window(height);
-  std::vector<float> other(luma.size());
-  for (int pass = 0; pass < kPasses; ++pass) {
-    boxes<false>(luma.data(), other.data(), height, width, 1, width, along_rows);
-    boxes<true>(other.data(), luma.data(), width, height, width, 1, along_columns);
-  }
+  const auto columns = picked(width), rows = picked(height);
+  boxes<false>(scratch.luma(), scratch.other(), height, width, 1, width, along_rows);
+  boxes<true>(scratch.other(), scratch.luma(), width, height, width, 1, along_columns);
+  boxes<false>(scratch.luma(), scratch.other(), height, width, 1, width, along_rows);
+  for (std::size_t y = 0; y < static_cast<std::size_t>(height); ++y)
+    for (std::size_t j = 0; j < kSide; ++j)
+      scratch.narrow()[y * kSide + j] = scratch.other()[y * width + columns[j]];
+  boxes<true>(scratch.narrow(), scratch.other_narrow(), kSide, height, kSide, 1, along_columns);
   Block block;
-  for (int i = 0; i < kSide; ++i) {
-    const int y = static_cast<int>(((i + 0.5) * height) / kSide);
-    for (int j = 0; j < kSide; ++j) {
-      const int x = static_cast<int>(((j + 0.5) * width) / kSide);
-      block[i][j] = luma[std::size_t(y) * width + x];
-    }
-  }
+  for (std::size_t i = 0; i < kSide; ++i)
+    std::copy_n(scratch.other_narrow() + rows[i] * kSide, kSide, block[i].begin());
   return block;
 }
 
@@ -174,14 +198,15 @@ Dihedral pdq_dihedral(std::span<const std::uint8_t> rgb, int width, int height) 
   Dihedral result{};
   if (width < kSmallest || height < kSmallest) return result;
   // Rounded once, as pdqhash does it, so that grey stays the same grey. Sums of floats, as in the
-  // C++ tools, are off by the last bit, which decides only where the DCT is nought but for rounding
-  // (blocky pictures).
-  std::vector<float> luma(std::size_t(width) * height);
-  for (std::size_t i = 0; i < luma.size(); ++i)
+  // C++ tools, differ in the last bit, which turns a bit of the hash in about one picture of a
+  // hundred, and more in blocky ones.
+  Scratch scratch(width, height);
+  float* luma = scratch.luma();
+  for (std::size_t i = 0; i < rgb.size() / 3; ++i)
     luma[i] =
         static_cast<float>(0.299 * rgb[3 * i] + 0.587 * rgb[3 * i + 1] + 0.114 * rgb[3 * i + 2]);
 
-  const Block block = shrink(std::move(luma), width, height);
+  const Block block = shrink(scratch, width, height);
   result.quality = quality_of(block);
   const Dct original = dct(block);
   result.pdq = {
