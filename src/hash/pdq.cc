@@ -198,8 +198,8 @@ Dihedral pdq_dihedral(std::span<const std::uint8_t> rgb, int width, int height) 
   Dihedral result{};
   if (width < kSmallest || height < kSmallest) return result;
   // Rounded once, as pdqhash does it, so that grey stays the same grey. Sums of floats, as in the
-  // C++ tools, differ in the last bit, which turns a bit of the hash in about one picture of a
-  // hundred, and more in blocky ones.
+  // C++ tools, differ in the last bit, which turns a bit of the hash in about one picture of five
+  // hundred, and in most blocky ones.
   Scratch scratch(width, height);
   float* luma = scratch.luma();
   for (std::size_t i = 0; i < rgb.size() / 3; ++i)
