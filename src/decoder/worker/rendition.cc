@@ -33,10 +33,8 @@ VImage pixels_only(const Frames& frames) {
   }
   std::size_t size = 0;
   void* data = image.write_to_memory(&size);
-  const VImage bare = VImage::new_from_memory(data, size, image.width(), image.height(),
-                                              image.bands(), image.format())
-                          .copy_memory();
-  g_free(data);
+  const VImage bare = VImage::new_from_memory_steal(data, size, image.width(), image.height(),
+                                                    image.bands(), image.format());
   const bool deep = image.format() == VIPS_FORMAT_USHORT;
   VImage result = bare.copy(VImage::option()->set(
       "interpretation", deep ? VIPS_INTERPRETATION_RGB16 : VIPS_INTERPRETATION_sRGB));
