@@ -3,7 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
+#include <mutex>
+#include <optional>
+#include <set>
 #include <thread>
+#include <vector>
 
 #include "blob/blob.h"
 #include "media/media.h"
@@ -96,6 +101,7 @@ class Machine {
 
   void work(int round) {
     std::vector<std::thread> threads;
+    threads.reserve(kThreads + 1);
     std::vector<Aliases> mine(kThreads);
     int turn = 0;
     for (const auto& entry : aliases_) mine[turn++ % kThreads].insert(entry);

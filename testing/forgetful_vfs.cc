@@ -1,8 +1,10 @@
 #include "testing/forgetful_vfs.h"
 
+#include <algorithm>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <utility>
 
 #include "base/fd.h"
 #include "base/result.h"

@@ -3,8 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <optional>
 #include <random>
+#include <set>
 #include <thread>
+#include <vector>
 
 #include "testing/forgetful_file_system.h"
 #include "testing/temporary_folder.h"
@@ -58,9 +61,9 @@ TEST(BlobStore, the_same_blob_may_be_put_from_many_threads_at_once) {
   const auto files = real_file_system();
   const auto store = std::move(open_folder(folder.path() / "blobs", *files).value());
   const Bytes cat = bytes_of(100'000, 1);
-  std::vector<std::thread> threads;
-  for (int i = 0; i < 8; ++i)
-    threads.emplace_back([&] {
+  std::vector<std::thread> threads(8);
+  for (std::thread& thread : threads)
+    thread = std::thread([&] {
       EXPECT_TRUE(store->put(sha256_of(cat), cat));
       EXPECT_EQ(stored(*store, sha256_of(cat)), cat);
     });

@@ -2,6 +2,8 @@
 #include <sys/stat.h>
 
 #include <bitset>
+#include <mutex>
+#include <optional>
 
 #include "blob/blob.h"
 

@@ -2,6 +2,9 @@
 // end.
 #include <gtest/gtest.h>
 
+#include <functional>
+#include <optional>
+#include <set>
 #include <thread>
 
 #include "base/id.h"
@@ -306,6 +309,7 @@ TEST_P(StoreTest, the_generation_changes_when_somebody_else_changes_something) {
 TEST_P(StoreTest, many_threads_publish_and_delete_without_losing_anything) {
   constexpr int kThreads = 8, kEach = 25;
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   for (int t = 0; t < kThreads; ++t)
     threads.emplace_back([this, t] {
       for (int i = 0; i < kEach; ++i) {

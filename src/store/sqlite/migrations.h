@@ -1,6 +1,7 @@
 // store/sqlite/migrations.h: the schema, version by version. Private to the room.
 #pragma once
 
+#include <cstddef>
 #include <span>
 #include <string_view>
 

@@ -1,5 +1,7 @@
 #include "store/sqlite/sqlite_store.h"
 
+#include <array>
+
 #include "store/sqlite/migrations.h"
 
 namespace portcullis::store {
@@ -11,7 +13,7 @@ Result<std::unique_ptr<Store>> open_sqlite(const SqliteOptions& options, const C
 namespace sqlite {
 
 namespace {
-constexpr int kReaders = 4;
+constexpr std::size_t kReaders = 4;
 
 std::string_view name(SwitchState state) { return state == SwitchState::open ? "open" : "closed"; }
 }  // namespace
@@ -21,9 +23,9 @@ Result<std::unique_ptr<Store>> SqliteStore::open(const SqliteOptions& options, c
   auto writer = TRY(Connection::open(options.file, options.busy_timeout, writing));
   TRY(migrate(*writer));
   auto watcher = TRY(Connection::open(options.file, options.busy_timeout, reading));
-  std::vector<std::unique_ptr<Connection>> readers;
-  for (int i = 0; i < kReaders; ++i)
-    readers.push_back(TRY(Connection::open(options.file, options.busy_timeout, reading)));
+  std::array<std::unique_ptr<Connection>, kReaders> readers;
+  for (auto& reader : readers)
+    reader = TRY(Connection::open(options.file, options.busy_timeout, reading));
   auto store = std::make_unique<SqliteStore>(clock, options.sweeper_timeout, std::move(writer),
                                              std::move(watcher));
   for (auto& reader : readers) store->readers_.add(std::move(reader));

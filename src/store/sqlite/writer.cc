@@ -65,7 +65,7 @@ void Writer::commit(std::deque<Change> batch) {
   const Status whole = apply_all(batch, results);
   if (connection_->is_in_transaction()) (void)connection_->execute("ROLLBACK");
   for (std::size_t i = 0; i < batch.size(); ++i)
-    batch[i].answer.set_value(whole ? std::move(results[i]) : whole);
+    batch[i].answer.set_value(whole ? results[i] : whole);
 }
 
 }  // namespace portcullis::store::sqlite

@@ -25,14 +25,14 @@ class Writer {
   // Blocks until `change` is durable, or was rolled back because it (or the commit) failed.
   template <class T>
   Result<T> run(std::function<Result<T>(Connection&)> change) {
-    std::optional<Result<T>> result;
+    Result<T> result = fail(Fault::us, "the change was never made");
     const Status done = submit([&](Connection& connection) -> Status {
-      result.emplace(change(connection));
-      if (!*result) return std::unexpected(result->error());
+      result = change(connection);
+      if (!result) return std::unexpected(result.error());
       return {};
     });
     if (!done) return std::unexpected(done.error());
-    return std::move(*result);
+    return result;
   }
 
   // Changes that wait for their turn.

@@ -2,7 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <latch>
+#include <mutex>
+#include <set>
+#include <thread>
+#include <vector>
 
 #include "testing/temporary_folder.h"
 
@@ -54,6 +59,7 @@ TEST_F(WriterTest, one_commit_serves_all_who_wait) {
   std::vector<std::function<Result<bool>(Connection&)>> changes;
   std::mutex mutex;
   std::set<std::int64_t> seen_by_others;
+  changes.reserve(20);
   for (int i = 0; i < 20; ++i)
     changes.emplace_back([&, i](Connection& connection) {
       const std::scoped_lock lock(mutex);
