@@ -1,5 +1,6 @@
 #include "decoder/worker/profiles.h"
 
+#include <algorithm>
 #include <cstdint>
 
 namespace portcullis::decoder {
@@ -10,17 +11,18 @@ namespace {
 
 constexpr double kRounding = 3;  // of 255; two profiles' tables round differently
 
-// 9 x 9 x 9 colours, the corners and greys of the cube among them.
+// 9 x 9 x 9 colours, the corners and greys of the cube among them. The image owns its pixels.
 VImage sample_colours() {
-  std::vector<std::uint8_t> pixels;
+  constexpr std::size_t kSize = 9 * 9 * 9 * 3;
+  auto* pixels = static_cast<std::uint8_t*>(g_malloc(kSize));
+  std::uint8_t* next = pixels;
   for (int r = 0; r < 9; ++r)
     for (int g = 0; g < 9; ++g)
       for (int b = 0; b < 9; ++b)
         for (const int value : {r, g, b})
-          pixels.push_back(static_cast<std::uint8_t>(std::min(255, value * 32)));
-  return VImage::new_from_memory(pixels.data(), pixels.size(), 81, 9, 3, VIPS_FORMAT_UCHAR)
-      .copy(VImage::option()->set("interpretation", VIPS_INTERPRETATION_sRGB))
-      .copy_memory();
+          *next++ = static_cast<std::uint8_t>(std::min(255, value * 32));
+  return VImage::new_from_memory_steal(pixels, kSize, 81, 9, 3, VIPS_FORMAT_UCHAR)
+      .copy(VImage::option()->set("interpretation", VIPS_INTERPRETATION_sRGB));
 }
 
 VImage through(VImage colours, const void* profile, std::size_t size) {

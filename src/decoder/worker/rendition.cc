@@ -1,3 +1,7 @@
+#include <webp/mux.h>
+
+#include <memory>
+
 #include "decoder/containers.h"
 #include "decoder/worker/jpeg.h"
 #include "decoder/worker/pictures.h"
@@ -18,6 +22,22 @@ Bytes take(VipsBlob* blob) {
   const auto* data = static_cast<const std::byte*>(vips_blob_get(blob, &size));
   Bytes bytes(data, data + size);
   vips_area_unref(VIPS_AREA(blob));
+  return bytes;
+}
+
+// libvips writes an EXIF chunk of its own into every WebP, whatever it is told.
+Bytes without_metadata(const Bytes& webp) {
+  const WebPData data{reinterpret_cast<const std::uint8_t*>(webp.data()), webp.size()};
+  const std::unique_ptr<WebPMux, decltype(&WebPMuxDelete)> mux(WebPMuxCreate(&data, 0),
+                                                               &WebPMuxDelete);
+  if (!mux) throw NotTaken{"command-failure", "the new WebP cannot be read"};
+  for (const char* chunk : {"EXIF", "XMP ", "ICCP"}) WebPMuxDeleteChunk(mux.get(), chunk);
+  WebPData assembled{};
+  if (WebPMuxAssemble(mux.get(), &assembled) != WEBP_MUX_OK)
+    throw NotTaken{"command-failure", "the new WebP cannot be put together"};
+  const auto* from = reinterpret_cast<const std::byte*>(assembled.bytes);
+  Bytes bytes(from, from + assembled.size);
+  WebPDataClear(&assembled);
   return bytes;
 }
 
@@ -84,7 +104,7 @@ Bytes make_rendition(ByteView bytes, const Head& head, const Frames& frames) {
         options->set("lossless", true);
       else
         options->set("Q", kLossyQuality);
-      return take(pixels_only(frames).webpsave_buffer(options));
+      return without_metadata(take(pixels_only(frames).webpsave_buffer(options)));
     }
     case Format::avif:
       return take(pixels_only(frames).heifsave_buffer(

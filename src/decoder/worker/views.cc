@@ -71,8 +71,12 @@ std::vector<int> frames_to_show(const std::vector<int>& changes, const std::vect
   std::set<int> chosen{0};
   if (!delays.empty())
     chosen.insert(static_cast<int>(std::ranges::max_element(delays) - delays.begin()));
-  std::ranges::stable_sort(order, std::greater(),
-                           [&](int i) { return changes[static_cast<std::size_t>(i)]; });
+  std::ranges::sort(order,
+                    [&](int a, int b) {  // the greatest change first, of equal ones the earlier
+                      const int change_a = changes[static_cast<std::size_t>(a)],
+                                change_b = changes[static_cast<std::size_t>(b)];
+                      return change_a != change_b ? change_a > change_b : a < b;
+                    });
   for (const int i : order) {
     if (chosen.size() >= std::min(most, count)) break;
     chosen.insert(i);

@@ -65,11 +65,11 @@ Result<WireReply> taken(const Done& done, int views, int rendition) {
 
 // Too little memory, or too large an output, is the worker's end: the gate hears nothing and counts
 // it as unanswered.
-WireReply answer(const WireJob& job, std::span<const UniqueFd> fds) {
+WireReply answer(const WireJob& job, std::span<const UniqueFd> fds, JobFunction function) {
   try {
     const Result<Bytes> bytes = read_all(fds[0].get(), job.size);
     if (!bytes) ::_exit(1);
-    const Done done = do_job(*bytes, job);
+    const Done done = function(*bytes, job);
     Result<WireReply> reply = taken(done, fds[1].get(), fds[2].get());
     if (!reply) ::_exit(1);
     return *reply;
@@ -101,7 +101,7 @@ Status prepare_worker(int socket, const NewWorker& limits) {
   return filter_system_calls();
 }
 
-void run_worker(int socket, const NewWorker& limits) {
+void run_worker(int socket, const NewWorker& limits, JobFunction function) {
   if (const Status prepared = prepare_worker(socket, limits); !prepared) {
     std::fprintf(stderr, "portcullis-decoder: %s\n", prepared.error().what.c_str());
     ::_exit(1);
@@ -113,7 +113,7 @@ void run_worker(int socket, const NewWorker& limits) {
     std::vector<UniqueFd> fds;
     const auto job = receive_struct<WireJob>(socket, fds, kJobFds, kForEver);
     if (!job || fds.size() != kJobFds || job->view_count > kMaxViewSizes) ::_exit(0);
-    const WireReply reply = answer(*job, fds);
+    const WireReply reply = answer(*job, fds, function);
     fds.clear();  // before the reply: the gate seals the outputs, and nobody else should hold them
     if (!send_struct(socket, reply)) ::_exit(0);
     vips_thread_shutdown();

@@ -9,6 +9,8 @@
 #include <csignal>
 #include <cstdio>
 
+#include "decoder/worker/keeper.h"
+
 #include "decoder/packet.h"
 #include "decoder/protocol.h"
 #include "decoder/worker/worker.h"
@@ -19,7 +21,7 @@ namespace {
 constexpr std::chrono::milliseconds kForEver{-1};
 
 // False when the gate is gone.
-bool start_one(int control) {
+bool start_one(int control, JobFunction job) {
   std::vector<UniqueFd> none;
   const auto wanted = receive_struct<NewWorker>(control, none, 0, kForEver);
   if (!wanted) return false;
@@ -35,7 +37,7 @@ bool start_one(int control) {
     gate_end.reset();
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (::getppid() != keeper) ::_exit(1);
-    run_worker(worker_end.get(), *wanted);
+    run_worker(worker_end.get(), *wanted, job);
   }
   const UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, child, 0)));
   const int fds[] = {gate_end.get(), process.get()};
@@ -45,14 +47,12 @@ bool start_one(int control) {
 }
 
 }  // namespace
-}  // namespace portcullis::decoder
 
-int main() {
-  using namespace portcullis::decoder;
+int run_keeper(JobFunction job) {
   sockaddr_storage address;
   socklen_t length = sizeof address;
   if (::getsockname(kControlFd, reinterpret_cast<sockaddr*>(&address), &length) != 0) {
-    std::fputs("portcullis-decoder is started by portcullis, not by hand.\n", stderr);
+    std::fputs("This program is started by portcullis, not by hand.\n", stderr);
     return 2;
   }
   ::fcntl(kControlFd, F_SETFD, FD_CLOEXEC);
@@ -60,8 +60,9 @@ int main() {
   std::signal(
       SIGINT,
       SIG_IGN);  // a Ctrl-C at the terminal is the gate's to handle: uploads under way finish
-  std::signal(SIGTERM, SIG_DFL);
-  while (start_one(kControlFd)) {
+  while (start_one(kControlFd, job)) {
   }
   return 0;
 }
+
+}  // namespace portcullis::decoder

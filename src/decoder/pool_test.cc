@@ -1,0 +1,167 @@
+// The pool with real, locked-in workers, some of which misbehave on purpose.
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+
+#include <fstream>
+#include <thread>
+
+#include "decoder/decoder.h"
+
+namespace portcullis::decoder {
+namespace {
+
+const std::filesystem::path kReal =
+    std::filesystem::path(PORTCULLIS_BINARY_DIR) / "portcullis-decoder";
+const std::filesystem::path kMisbehaving =
+    std::filesystem::path(PORTCULLIS_BINARY_DIR) / "misbehaving-decoder";
+
+// A GIF of one white pixel.
+constexpr std::string_view kPixel(
+    "GIF89a\x01\0\x01\0\x80\0\0\xFF\xFF\xFF\0\0\0\x2C\0\0\0\0\x01\0\x01\0\0\x02\x02\x44\x01\0;",
+    35);
+
+UniqueFd file_of(std::string_view bytes) {
+  UniqueFd fd(::memfd_create("picture", MFD_CLOEXEC));
+  PORTCULLIS_CHECK(write_all(fd.get(), as_bytes(bytes)).has_value());
+  return fd;
+}
+
+class PoolTest : public ::testing::Test {
+ protected:
+  std::unique_ptr<Pool> pool(std::size_t workers,
+                             std::chrono::milliseconds timeout = std::chrono::seconds(20),
+                             std::uint32_t jobs = 1'000) {
+    Options options;
+    options.program = kMisbehaving;
+    options.workers = workers;
+    options.timeout = timeout;
+    options.jobs_per_worker = jobs;
+    auto made = Pool::create(options, clock_);
+    EXPECT_TRUE(made) << made.error().what;
+    return std::move(*made);
+  }
+
+  Result<Decoded> decode(Pool& pool, std::string_view bytes, std::string owner = "",
+                         Priority priority = Priority::upload) {
+    const UniqueFd fd = file_of(bytes);
+    Job job;
+    job.fd = fd.get();
+    job.size = bytes.size();
+    job.formats = 0x3F;
+    job.image = job.animation = {1'000, 1'000, 1'000'000, 1'000'000, 10};
+    job.views = {{8, 8, 4, 4}};
+    job.owner = std::move(owner);
+    job.priority = priority;
+    return pool.decode(job, clock_.steady() + std::chrono::seconds(60));
+  }
+
+  SystemClock clock_;
+};
+
+TEST_F(PoolTest, a_picture_comes_back_as_fingerprint_view_and_rendition) {
+  const auto workers = pool(1);
+  const auto decoded = decode(*workers, kPixel);
+  ASSERT_TRUE(decoded) << decoded.error().what;
+  EXPECT_EQ(decoded->format, Format::gif);
+  EXPECT_EQ(decoded->width, 1u);
+  EXPECT_EQ(decoded->frames, 1u);
+  EXPECT_EQ(decoded->fingerprints.size(), 1u);
+  ASSERT_EQ(decoded->views.size(), 1u);
+  EXPECT_EQ(decoded->views[0].at(0).rgb, Bytes(4 * 4 * 3, std::byte{255}));
+  EXPECT_TRUE(as_text(decoded->rendition.view()).starts_with("GIF89a"));
+  EXPECT_FALSE(workers->version().empty());
+}
+
+TEST_F(PoolTest, what_is_no_picture_is_the_clients_fault_and_costs_no_worker) {
+  const auto workers = pool(1);
+  const auto decoded = decode(*workers, "hello");
+  ASSERT_FALSE(decoded);
+  EXPECT_EQ(decoded.error().fault, Fault::client);
+  EXPECT_EQ(decoded.error().code, "command-failure");
+  EXPECT_EQ(workers->health().died, 0u);
+}
+
+TEST_F(PoolTest,
+       Invariant4_a_worker_that_ends_in_the_middle_is_unanswered_and_the_next_picture_is_decoded) {
+  const auto workers = pool(1, std::chrono::seconds(5));
+  const struct {
+    const char* name;
+    std::string bytes;
+  } cases[] = {{"crashes", "crash"},
+               {"aborts", "abort"},
+               {"opens a file", "open"},
+               {"grows without end", "grow"},
+               {"writes without end", "flood" + std::string(kPixel)}};
+  std::uint64_t died = 0;
+  for (const auto& c : cases) {
+    const auto decoded = decode(*workers, c.bytes);
+    ASSERT_FALSE(decoded) << c.name;
+    EXPECT_EQ(decoded.error().fault, Fault::upstream) << c.name;
+    EXPECT_EQ(decoded.error().code, "decoder-unanswered") << c.name;
+    EXPECT_EQ(workers->health().died, ++died) << c.name;
+    const auto next = decode(*workers, kPixel);
+    EXPECT_TRUE(next) << "after one that " << c.name << ": " << next.error().what;
+  }
+}
+
+TEST_F(PoolTest, a_worker_that_hangs_is_killed_at_the_deadline_and_replaced) {
+  const auto workers = pool(1, std::chrono::milliseconds(300));
+  const auto decoded = decode(*workers, "hang");
+  ASSERT_FALSE(decoded);
+  EXPECT_EQ(decoded.error().code, "decoder-unanswered");
+  EXPECT_EQ(workers->health().timed_out, 1u);
+  EXPECT_TRUE(decode(*pool(1), kPixel));
+}
+
+TEST_F(PoolTest, no_free_worker_in_time_is_busy_and_not_an_answer) {
+  const auto workers = pool(1, std::chrono::seconds(3));
+  std::thread hog([&] { (void)decode(*workers, "hang"); });
+  while (workers->health().busy == 0) std::this_thread::yield();
+  const UniqueFd fd = file_of(kPixel);
+  Job job{.fd = fd.get(), .size = kPixel.size(), .formats = 0x3F};
+  const auto decoded = workers->decode(job, clock_.steady());
+  ASSERT_FALSE(decoded);
+  EXPECT_EQ(decoded.error().code, "decoder-busy");
+  hog.join();
+}
+
+TEST_F(PoolTest, one_owner_never_holds_more_than_one_worker) {
+  const auto workers = pool(2, std::chrono::seconds(4));
+  std::thread hog([&] { (void)decode(*workers, "hang", "greedy"); });
+  while (workers->health().busy == 0) std::this_thread::yield();
+  std::atomic<bool> second_done = false;
+  std::thread second([&] {
+    EXPECT_TRUE(decode(*workers, kPixel, "greedy"));
+    second_done = true;
+  });
+  EXPECT_TRUE(decode(*workers, kPixel, "patient"));  // goes past the one that waits for its own
+  EXPECT_FALSE(second_done);
+  hog.join();
+  second.join();
+}
+
+TEST_F(PoolTest, workers_are_replaced_after_their_number_of_jobs) {
+  const auto workers = pool(1, std::chrono::seconds(20), 2);
+  for (int i = 0; i < 5; ++i) EXPECT_TRUE(decode(*workers, kPixel)) << i;
+  EXPECT_EQ(workers->health().done, 5u);
+  EXPECT_EQ(workers->health().died, 0u);
+}
+
+TEST_F(PoolTest, a_missing_program_is_said) {
+  Options options;
+  options.program = "/nonexistent/portcullis-decoder";
+  const auto made = Pool::create(options, clock_);
+  ASSERT_FALSE(made);
+  EXPECT_NE(made.error().what.find("install it beside"), std::string::npos);
+}
+
+TEST_F(PoolTest, the_real_program_starts_and_decodes) {
+  Options options;
+  options.program = kReal;
+  auto made = Pool::create(options, clock_);
+  ASSERT_TRUE(made) << made.error().what;
+  EXPECT_TRUE(decode(**made, kPixel));
+}
+
+}  // namespace
+}  // namespace portcullis::decoder
