@@ -1,5 +1,6 @@
 #include "media/answers.h"
 
+#include <algorithm>
 #include <boost/json.hpp>
 
 #include "base/clock.h"
@@ -49,8 +50,10 @@ json::object details_object(const store::Details& details, WallTime created) {
 }  // namespace
 
 std::string refusal_body(std::string_view code, std::string_view text) {
+  std::string error(text);
+  std::ranges::replace(error, ':', ',');  // an admin's own message may hold one
   return json::serialize(json::object{
-      {"error", text}, {"message", text}, {"msg", text}, {"files", nullptr}, {"code", code}});
+      {"error", error}, {"message", text}, {"msg", text}, {"files", nullptr}, {"code", code}});
 }
 
 net::Response json_answer(int status, std::string body) {
