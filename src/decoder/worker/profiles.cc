@@ -25,9 +25,10 @@ VImage sample_colours() {
       .copy(VImage::option()->set("interpretation", VIPS_INTERPRETATION_sRGB));
 }
 
-VImage through(VImage colours, const void* profile, std::size_t size) {
-  colours.set(VIPS_META_ICC_NAME, nullptr, const_cast<void*>(profile), size);
-  return colours
+VImage through(const VImage& colours, const void* profile, std::size_t size) {
+  VImage tagged = colours.copy();
+  tagged.set(VIPS_META_ICC_NAME, nullptr, const_cast<void*>(profile), size);
+  return tagged
       .icc_transform("srgb",
                      VImage::option()->set("embedded", true)->set("intent", VIPS_INTENT_RELATIVE))
       .copy_memory();
