@@ -140,7 +140,26 @@ class Gate:
         before = len(self.log())
         self.process.send_signal(signal.SIGHUP)
         return wait_until("the gate speaks of its config", lambda: next(
-            (e for e in self.log()[before:] if "config" in e["what"]), None))
+            (e for e in self.log()[before:] if e["what"].startswith("config ")), None))
+
+    def add_list(self, name, kind, digests):
+        """`hashlist add`, and waits until the running gate uses it."""
+        file = self.folder / "digests.txt"
+        file.write_text("".join(f"{digest}\n" for digest in digests))
+        return self._lists("hashlist add", name, file, "--kind", kind)
+
+    def remove_list(self, name):
+        return self._lists("hashlist remove", name)
+
+    def _lists(self, *command):
+        loaded = self._rulesets()
+        said = self.must(*command)
+        if self.process is not None:
+            wait_until("the gate uses its lists as they are now", lambda: self._rulesets() > loaded, 2)
+        return said
+
+    def _rulesets(self):
+        return self.log_file.read_text().count("ruleset loaded") if self.process is not None else 0
 
     def children(self):
         """Process ids of the decoder keeper and its workers."""

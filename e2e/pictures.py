@@ -50,6 +50,13 @@ def jpeg(seed=1, width=640, height=480, **options):
     return encode(photo(seed, width, height), "JPEG", **{"quality": 90, **options})
 
 
+def large(seed):
+    """A JPEG of about 1 MB, by its grain."""
+    image = numpy.asarray(photo(seed, 1600, 1200), dtype=int)
+    grain = numpy.random.default_rng(seed).normal(0, 14, image.shape[:2] + (1,))
+    return encode(Image.fromarray(numpy.clip(image + grain, 0, 255).astype("uint8")), "JPEG", quality=90)
+
+
 def png(seed=1, width=320, height=240):
     return encode(photo(seed, width, height), "PNG")
 
@@ -109,11 +116,15 @@ def _exif(orientation, thumbnail):
 
 
 def camera_jpeg(seed=1, width=640, height=480, orientation=6):
-    """As a telephone makes it: EXIF with orientation, place and thumbnail, a comment, bytes after the end."""
-    thumbnail = encode(photo(seed + 1, 160, 120), "JPEG", comment=MARKER)
-    plain = jpeg(seed, width, height, comment=MARKER)
+    return as_camera_writes(jpeg(seed, width, height), orientation)
+
+
+def as_camera_writes(plain, orientation=1):
+    """A telephone's JPEG: EXIF with orientation, place and thumbnail, a comment, bytes after the end."""
+    thumbnail = encode(photo(len(plain), 160, 120), "JPEG", comment=MARKER)
     block = _exif(orientation, thumbnail)
-    return plain[:2] + b"\xff\xe1" + struct.pack(">H", len(block) + 2) + block + plain[2:] + MARKER * 3
+    return plain[:2] + b"\xff\xe1" + struct.pack(">H", len(block) + 2) + block + (
+        b"\xff\xfe" + struct.pack(">H", len(MARKER) + 2) + MARKER + plain[2:] + MARKER * 3)
 
 
 def with_tail(data):
@@ -154,10 +165,10 @@ def bomb_gif(frames=100_000, width=1, height=1):
     """Hand-written: each frame costs 24 bytes."""
     head = b"GIF89a" + struct.pack("<HHBBB", width, height, 0x80, 0, 0) + b"\0\0\0\xff\xff\xff"
     loop = b"\x21\xff\x0bNETSCAPE2.0\x03\x01\0\0\0"
-    frame = b"\x21\xf9\x04\0\x01\0\0\0" + b"\x2c" + struct.pack("<HHHHB", 0, 0, 1, 1, 0) + b"\x02\x02\x44\x01\0"
+    frame = b"\x21\xf9\x04\0\x01\0\0\0" + b"\x2c" + struct.pack("<HHHHB", 0, 0, width, height, 0) + b"\x02\x02\x44\x01\0"
     return head + loop + frame * frames + b"\x3b"
 
 
 def huge_screen_gif():
-    """Announces 65535 x 65535 pixels and holds one."""
+    """Announces 65535 x 65535 pixels, on the screen and in its frame, and holds one."""
     return bomb_gif(1, 65_535, 65_535)

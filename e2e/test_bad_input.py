@@ -226,7 +226,7 @@ def test_chunks_that_are_none(gate):
 
 
 def test_clients_that_vanish_leave_nothing(gate):
-    content_type, body = wire.multipart([pictures.jpeg(8, 1600, 1200)])
+    content_type, body = wire.multipart([pictures.large(8)])
     before = gate.blobs()
     for part_of in (0.0, 0.2, 0.9, 0.9999):
         for reset in (False, True):
