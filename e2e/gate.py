@@ -178,7 +178,12 @@ class Gate:
         return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) * 1024
 
     def log(self):
-        return [json.loads(line) for line in self.log_file.read_text().splitlines() if line.startswith("{")]
+        def unique(pairs):
+            assert len(dict(pairs)) == len(pairs), f"a name stands twice in {pairs}"
+            return dict(pairs)
+
+        return [json.loads(line, object_pairs_hook=unique) for line in self.log_file.read_text().splitlines()
+                if line.startswith("{")]
 
     # --- requests ---
 

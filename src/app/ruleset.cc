@@ -100,9 +100,9 @@ Result<std::shared_ptr<const scan::Ruleset>> RulesetLoader::load(
     }
   }
   for (const policy::Lint& lint : parsed.lints())
-    log::warning("policy", {{"where", lint.where}, {"what", lint.what}});
+    log::warning("policy", {{"where", lint.where}, {"why", lint.what}});
   for (const std::string& problem : problems_)
-    log::error("a signal cannot answer", {{"what", problem}});
+    log::error("a signal cannot answer", {{"why", problem}});
   std::string digest = scan::ruleset_digest(parsed, signals);
   return std::make_shared<const scan::Ruleset>(
       scan::Ruleset{std::move(parsed), std::move(signals), std::move(rules), std::move(digest)});
