@@ -27,6 +27,8 @@
 #include <type_traits>
 #include <vector>
 
+#include "base/result.h"
+
 namespace portcullis {
 
 namespace asio = boost::asio;
@@ -80,7 +82,10 @@ class Pool {
         },
         use_task);
     if (error) std::rethrow_exception(error);
-    if constexpr (!std::is_void_v<T>) co_return std::move(*value);
+    if constexpr (!std::is_void_v<T>) {
+      PORTCULLIS_CHECK(value.has_value());
+      co_return *std::move(value);
+    }
   }
 
  private:

@@ -1,6 +1,9 @@
 #include <algorithm>
 #include <condition_variable>
 #include <list>
+#include <map>
+#include <mutex>
+#include <set>
 #include <thread>
 
 #include "base/log.h"

@@ -50,6 +50,7 @@ struct WireJob {
   std::uint64_t size = 0;
   Limits image, animation;
   std::array<ViewSize, kMaxViewSizes> views{};
+  std::uint64_t memory = 0;  // what the worker may use, 0: no limit; the worker itself fills it in
 };
 
 struct WireReply {

@@ -42,10 +42,12 @@ class StoreMemory final : public scan::Memory {
                                          const std::string& operations) override {
     const auto found =
         co_await services_.db.run([&] { return services_.store.rendition(original, operations); });
-    if (!found || !*found) co_return std::nullopt;
-    Result<image::Seen> seen = image::seen_from_json((*found)->facts);
+    if (!found) co_return std::nullopt;
+    const std::optional<store::RenditionRecord>& record = *found;
+    if (!record) co_return std::nullopt;
+    Result<image::Seen> seen = image::seen_from_json(record->facts);
     if (!seen) co_return std::nullopt;
-    co_return scan::Known{(*found)->blob, std::move(*seen)};
+    co_return scan::Known{record->blob, *std::move(seen)};
   }
 
  private:
@@ -165,16 +167,17 @@ Task<net::Response> Media::serve(const net::Request& request, const std::string&
                  {{"request", request.id}, {"why", row.error().what}});
       co_return error_answer(503, "storage-unavailable", "The picture cannot be read right now.");
     }
-    if (!*row) co_return empty_answer(404);
-    auto opened =
-        co_await services_.files.run([&] { return services_.blobs.open((*row)->alias.blob); });
+    std::optional<store::AliasAndDetails> found = *std::move(row);
+    if (!found) co_return empty_answer(404);
+    const Sha256 digest = found->alias.blob;
+    auto opened = co_await services_.files.run([&] { return services_.blobs.open(digest); });
     if (!opened) {
       log::error("a stored picture cannot be opened",
                  {{"request", request.id}, {"alias", alias}, {"why", opened.error().what}});
       co_return error_answer(500, "lost-file", "The picture's file is missing.");
     }
     auto made = std::make_shared<OpenFiles::Entry>();
-    made->row = std::move(**row);
+    made->row = *std::move(found);
     made->size = opened->size;
     made->fd = std::make_shared<const UniqueFd>(std::move(opened->fd));
     open_files_->keep(alias, made);
@@ -224,8 +227,9 @@ Task<net::Response> Media::details(const std::string& alias) {
   const auto row = co_await services_.db.run([&] { return services_.store.find(alias); });
   if (!row)
     co_return error_answer(503, "storage-unavailable", "The picture cannot be read right now.");
-  if (!*row) co_return error_answer(404, "alias-not-found", "No such alias");
-  co_return json_answer(200, details_json((*row)->details, (*row)->alias.created));
+  const std::optional<store::AliasAndDetails>& found = *row;
+  if (!found) co_return error_answer(404, "alias-not-found", "No such alias");
+  co_return json_answer(200, details_json(found->details, found->alias.created));
 }
 
 Task<net::Response> Media::remove(const std::string& token, const std::string& alias) {

@@ -50,7 +50,7 @@ Result<std::unique_ptr<Receiver>> Receiver::create(std::string_view content_type
   receiver->budget_ = &budget;
   receiver->limits_ = limits;
   Receiver* self = receiver.get();
-  receiver->parser_.emplace(TRY(net::MultipartParser::create(
+  receiver->parser_ = std::make_unique<net::MultipartParser>(TRY(net::MultipartParser::create(
       content_type, {},
       {.part_begin = [self](const net::PartHeader& header) { return self->begin(header); },
        .part_data =

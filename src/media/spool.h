@@ -83,7 +83,7 @@ class Receiver {
   std::filesystem::path folder_;
   SpoolBudget* budget_ = nullptr;
   Limits limits_;
-  std::optional<net::MultipartParser> parser_;
+  std::unique_ptr<net::MultipartParser> parser_;
   std::vector<Spool> spools_;
   bool in_file_ = false;
 };

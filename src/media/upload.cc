@@ -132,13 +132,14 @@ Task<Media::Upload::Ended> Media::Upload::take(const net::Request& request, cons
       log::error("upload not stored", {{"request", request.id}, {"why", stored.error().what}});
       co_return storage_unavailable();
     }
-    if (!*stored) continue;
+    std::optional<Uploaded> uploaded = *std::move(stored);
+    if (!uploaded) continue;
     ++counters_.accepted;
     log::info("upload accepted", {{"request", request.id},
-                                  {"alias", (*stored)->alias},
+                                  {"alias", uploaded->alias},
                                   {"rule", screening.verdict.rule},
                                   {"bytes", spool.size()}});
-    done_.push_back(std::move(**stored));
+    done_.push_back(*std::move(uploaded));
     co_return std::nullopt;
   }
   co_return storage_unavailable();
@@ -175,9 +176,11 @@ Task<Media::Upload::Ended> Media::Upload::judged(const net::Request& request,
 Task<Result<std::optional<Uploaded>>> Media::Upload::store(const scan::Screening& screening) {
   const bool have_bytes = screening.rendition != nullptr;
   const ByteView bytes = have_bytes ? screening.rendition->view() : ByteView{};
+  PORTCULLIS_CHECK(screening.seen.has_value());
+  const image::Seen& seen = *screening.seen;
   const Sha256 digest = have_bytes ? co_await services_.files.run([&] { return sha256_of(bytes); })
-                                   : *screening.known_blob;
-  store::Details details = details_of(*screening.seen, bytes.size());
+                                   : screening.known_blob.value_or(Sha256{});
+  store::Details details = details_of(seen, bytes.size());
   if (!have_bytes) {
     const auto known =
         CO_TRY(co_await services_.db.run([&] { return services_.store.details(digest); }));
@@ -195,14 +198,14 @@ Task<Result<std::optional<Uploaded>>> Media::Upload::store(const scan::Screening
     else
       stored = fail_with(Fault::storage, "gone", "the rendition was removed meanwhile");
   }
-  Uploaded uploaded{random_uuid() + std::string(decoder::extension(screening.seen->format)),
-                    random_uuid(), details, now};
+  Uploaded uploaded{random_uuid() + std::string(decoder::extension(seen.format)), random_uuid(),
+                    details, now};
   if (stored) {
     const store::Store::Publication publication{
         claim.id,
         {uploaded.alias, uploaded.delete_token, digest, now, policy::Origin::upload},
         record_of(screening, now),
-        {screening.facts.sha256, screening.operations, digest, image::to_json(*screening.seen)}};
+        {screening.facts.sha256, screening.operations, digest, image::to_json(seen)}};
     stored = co_await services_.db.run([&] { return services_.store.publish(publication); });
   }
   if (!stored) {

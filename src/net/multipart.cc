@@ -276,7 +276,7 @@ MultipartParser& MultipartParser::operator=(MultipartParser&&) noexcept = defaul
 MultipartParser::~MultipartParser() = default;
 
 Status MultipartParser::feed(ByteView bytes) {
-  if (state_->error) return std::unexpected(*state_->error);
+  if (const std::optional<Error>& before = state_->error) return std::unexpected(*before);
   Status status = state_->feed(as_text(bytes));
   if (!status) state_->error = status.error();
   return status;
@@ -284,7 +284,7 @@ Status MultipartParser::feed(ByteView bytes) {
 
 Status MultipartParser::finish() {
   using Where = State::Where;
-  if (state_->error) return std::unexpected(*state_->error);
+  if (const std::optional<Error>& before = state_->error) return std::unexpected(*before);
   const Where where = state_->where;
   // Some senders leave the last CR LF away.
   if (where == Where::closing_padding || where == Where::epilogue) return {};

@@ -84,7 +84,7 @@ const std::string kChunkedHead = "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encodin
 
 class BodyTest : public ::testing::Test {
  protected:
-  VirtualClock clock;
+  VirtualClock clock_;
 };
 
 TEST_F(BodyTest, arrives_whole_whatever_its_framing_and_however_it_is_asked_for) {
@@ -106,7 +106,7 @@ TEST_F(BodyTest, arrives_whole_whatever_its_framing_and_however_it_is_asked_for)
           const Got got = co_await read_all(reader, portion);
           co_return text(got.bytes == body ? "same" : "different");
         },
-        clock);
+        clock_);
     for (const auto& c : cases) {
       auto client = server.connect();
       client.send(c.request);
@@ -122,7 +122,7 @@ TEST_F(BodyTest, a_head_and_body_that_come_byte_by_byte_are_the_same_request) {
       [](Request&, BodyReader& reader) -> Task<Response> {
         co_return text((co_await read_all(reader)).bytes);
       },
-      clock);
+      clock_);
   for (const std::string& request :
        {post("hello world"), kChunkedHead + chunked("hello world", 4)}) {
     auto client = server.connect();
@@ -145,7 +145,7 @@ TEST_F(BodyTest, is_read_in_large_pieces_even_for_a_handler_that_asks_for_small_
             const Got got = co_await read_all(reader, portion);
             co_return text(got.bytes == body ? "same" : "different");
           },
-          clock);
+          clock_);
       auto client = server.connect();
       reads_that_gave_bytes = 0;
       client.send(request);
@@ -166,7 +166,7 @@ TEST_F(BodyTest, is_taken_off_the_socket_only_when_asked_for) {
         co_await waiter.run([&] { may_go_on.wait(); });
         co_return text(fmt::format("{}", (co_await read_all(reader)).bytes.size()));
       },
-      clock);
+      clock_);
   auto client = server.connect();
   const std::string body = pattern(48 * 1024 * 1024);
   std::string_view rest = body;
@@ -188,7 +188,7 @@ TEST_F(BodyTest, is_invited_only_when_the_handler_wants_it) {
         if (request.path == "/no") co_return text("no", 403);
         co_return text((co_await read_all(reader)).bytes);
       },
-      clock);
+      clock_);
   const auto head = [](std::string_view path) {
     return fmt::format(
         "POST {} HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nExpect: 100-Continue\r\n\r\n", path);
@@ -207,7 +207,7 @@ TEST_F(BodyTest, is_invited_only_when_the_handler_wants_it) {
 TEST_F(BodyTest,
        an_answer_before_the_body_was_read_arrives_after_the_body_and_keeps_the_connection) {
   HttpServer server([](Request&, BodyReader&) -> Task<Response> { co_return text("refused", 400); },
-                    clock);
+                    clock_);
   const std::string body = pattern(6 * 1024 * 1024);
   auto client = server.connect();
   for (const std::string& request : {post(body), kChunkedHead + chunked(body, 50'000)}) {
@@ -229,7 +229,7 @@ TEST_F(BodyTest, an_announced_body_over_the_limit_is_refused_at_once_and_the_ref
         ++calls;
         co_return text("");
       },
-      clock, options);
+      clock_, options);
   const std::string request = post(pattern(6 * 1024 * 1024));
   for (int i = 0; i < 50; ++i) {
     auto client = server.connect();
@@ -252,7 +252,7 @@ TEST_F(BodyTest, a_chunked_body_over_the_limit_ends_with_an_error_and_the_answer
         co_return text(again.error ? "failed twice" : "",
                        got.error->fault == Fault::limits ? 413 : 500);
       },
-      clock, options);
+      clock_, options);
   auto at_limit = server.connect();
   EXPECT_EQ(at_limit.ask(kChunkedHead + chunked(pattern(100'000), 999)).status, 200);
 
@@ -275,7 +275,7 @@ TEST_F(BodyTest, a_client_that_vanishes_is_an_error_of_the_client) {
         std::exchange(next, &second)->set_value(got.error.value_or(Error{}));
         co_return text("");
       },
-      clock);
+      clock_);
   auto closing = server.connect();
   closing.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nabc");
   closing.close_sending_half();
@@ -293,7 +293,7 @@ TEST_F(BodyTest, an_endless_chunk_head_or_trailer_does_not_grow_without_bound) {
         const Got got = co_await read_all(reader);
         co_return text("", got.error ? 400 : 200);
       },
-      clock);
+      clock_);
   const std::string endless(200'000, 'a');
   for (const std::string& body :
        {"1;" + endless, "0\r\nA: " + endless, std::string(200'000, '0')}) {

@@ -50,11 +50,11 @@ FilePart file_of(std::string_view bytes) {
 
 class ServerTest : public ::testing::Test {
  protected:
-  VirtualClock clock;
+  VirtualClock clock_;
 };
 
 TEST_F(ServerTest, answers_with_length_date_and_the_handlers_headers) {
-  HttpServer server(echo, clock);
+  HttpServer server(echo, clock_);
   auto client = server.connect();
   const HttpAnswer answer = client.ask("GET /a/b?c=d HTTP/1.1\r\nHost: h\r\n\r\n");
   EXPECT_EQ(answer.status, 200);
@@ -72,7 +72,7 @@ TEST_F(ServerTest, tells_the_handler_who_asks_and_what) {
         seen.set_value(request);
         co_return text("");
       },
-      clock);
+      clock_);
   auto client = server.connect();
   client.ask(
       "POST /p%20q?x=%41&y HTTP/1.1\r\nHost: h\r\nX-Two: 1\r\nx-two:  2 \r\nContent-Length: "
@@ -92,7 +92,7 @@ TEST_F(ServerTest, tells_the_handler_who_asks_and_what) {
 }
 
 TEST_F(ServerTest, keeps_the_connection_and_answers_pipelined_requests_in_order) {
-  HttpServer server(echo, clock);
+  HttpServer server(echo, clock_);
   auto client = server.connect();
   client.send(
       "GET /1 HTTP/1.1\r\nHost: h\r\n\r\n"
@@ -109,7 +109,7 @@ TEST_F(ServerTest, keeps_the_connection_and_answers_pipelined_requests_in_order)
 }
 
 TEST_F(ServerTest, serves_http_1_0_and_keeps_it_only_when_asked) {
-  HttpServer server(echo, clock);
+  HttpServer server(echo, clock_);
   auto plain = server.connect();
   EXPECT_EQ(plain.ask("GET / HTTP/1.0\r\n\r\n").header("Connection"), "close");
   EXPECT_TRUE(plain.is_closed());
@@ -127,7 +127,7 @@ TEST_F(ServerTest, answers_head_with_the_length_and_without_the_body) {
         if (request.path == "/file") response.body = file_of("abc");
         co_return response;
       },
-      clock);
+      clock_);
   auto client = server.connect();
   client.send(
       "HEAD / HTTP/1.1\r\nHost: h\r\n\r\nHEAD /file HTTP/1.1\r\nHost: h\r\n\r\n"
@@ -142,7 +142,7 @@ TEST_F(ServerTest, sends_no_length_where_no_body_may_be) {
       [](Request& request, BodyReader&) -> Task<Response> {
         co_return text("not sent", request.path == "/204" ? 204 : 304);
       },
-      clock);
+      clock_);
   auto client = server.connect();
   for (const auto path : {"/204", "/304"}) {
     const HttpAnswer answer = client.ask(fmt::format("GET {} HTTP/1.1\r\nHost: h\r\n\r\n", path));
@@ -164,7 +164,7 @@ TEST_F(ServerTest, sends_the_wanted_part_of_a_file) {
         response.body = part;
         co_return response;
       },
-      clock);
+      clock_);
   auto client = server.connect(4096);  // so that the server has to wait for its reader
   for (int i = 0; i < 2; ++i) {
     const HttpAnswer answer = client.ask("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
@@ -182,7 +182,7 @@ TEST_F(ServerTest, cuts_the_connection_when_a_file_is_shorter_than_announced) {
         response.body = part;
         co_return response;
       },
-      clock);
+      clock_);
   log::set_sink([](std::string_view) {});
   auto client = server.connect();
   client.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
@@ -203,7 +203,7 @@ TEST_F(ServerTest, answers_500_and_logs_when_a_handler_fails) {
         response.headers.push_back({"X-Split", "a\r\nSet-Cookie: b"});
         co_return response;
       },
-      clock);
+      clock_);
   auto client = server.connect();
   EXPECT_EQ(client.ask("GET /throw HTTP/1.1\r\nHost: h\r\n\r\n").status, 500);
   const HttpAnswer split = client.ask("GET /split HTTP/1.1\r\nHost: h\r\n\r\n");
@@ -222,7 +222,7 @@ TEST_F(ServerTest, gives_its_own_answers_the_body_it_was_told) {
   options.error_body = [](int status, std::string_view) {
     return std::pair<std::string, std::string>("application/json", fmt::format("{{{}}}", status));
   };
-  HttpServer server(echo, clock, options);
+  HttpServer server(echo, clock_, options);
   const std::string long_text(2000, 'a');
   const struct {
     std::string name, request;
@@ -253,7 +253,7 @@ TEST_F(ServerTest, gives_its_own_answers_the_body_it_was_told) {
 }
 
 TEST_F(ServerTest, refuses_too_many_headers) {
-  HttpServer server(echo, clock);
+  HttpServer server(echo, clock_);
   std::string request = "GET / HTTP/1.1\r\nHost: h\r\n";
   for (int i = 0; i < 200; ++i) request += "a:\r\n";
   EXPECT_EQ(server.connect().ask(request + "\r\n").status, 431);
@@ -268,7 +268,7 @@ TEST_F(ServerTest, several_loops_share_one_port) {
         threads.insert(std::this_thread::get_id());
         co_return text("");
       },
-      clock, quick_options(), 2);
+      clock_, quick_options(), 2);
   // The kernel spreads by a hash of the ports: 64 connections on one side would be a chance of
   // 2^-63.
   for (int i = 0; i < 64; ++i)
@@ -277,14 +277,14 @@ TEST_F(ServerTest, several_loops_share_one_port) {
 }
 
 TEST_F(ServerTest, a_port_that_is_taken_is_an_error_for_one_loop_and_for_several) {
-  HttpServer first(echo, clock, quick_options(), 2);
+  HttpServer first(echo, clock_, quick_options(), 2);
   for (std::size_t loops = 1; loops <= 2; ++loops) {
     asio::io_context a, b;
     std::vector<asio::io_context*> contexts{&a};
     if (loops == 2) contexts.push_back(&b);
     auto options = quick_options();
     options.port = first.port();
-    const auto second = Server::create(contexts, options, echo, clock);
+    const auto second = Server::create(contexts, options, echo, clock_);
     ASSERT_FALSE(second);
     EXPECT_EQ(second.error().what, fmt::format("port {} is taken: another program listens on "
                                                "127.0.0.1 already",
@@ -296,14 +296,14 @@ TEST_F(ServerTest, an_address_that_is_none_is_an_error) {
   asio::io_context context;
   auto options = quick_options();
   options.host = "localhost";
-  EXPECT_FALSE(Server::create({&context}, options, echo, clock));
+  EXPECT_FALSE(Server::create({&context}, options, echo, clock_));
 }
 
 TEST_F(ServerTest, listens_on_ipv6_too) {
   asio::io_context context;
   auto options = quick_options();
   options.host = "::1";
-  const auto server = Server::create({&context}, options, echo, clock);
+  const auto server = Server::create({&context}, options, echo, clock_);
   if (!server) GTEST_SKIP() << "no IPv6 here: " << server.error().what;
   EXPECT_NE((*server)->port(), 0);
 }
@@ -311,7 +311,7 @@ TEST_F(ServerTest, listens_on_ipv6_too) {
 TEST_F(ServerTest, beyond_the_limit_a_connection_waits_for_another_to_end) {
   auto options = quick_options();
   options.max_connections = 1;
-  HttpServer server(echo, clock, options);
+  HttpServer server(echo, clock_, options);
   auto first = server.connect();
   ASSERT_EQ(first.ask("GET / HTTP/1.1\r\nHost: h\r\n\r\n").status, 200);
   auto second = server.connect();

@@ -50,16 +50,16 @@ class TimeTest : public ::testing::Test {
   bool reacts_when_time_passes(HttpClient& client, std::chrono::seconds most) {
     for (auto passed = 0s; passed < most; passed += 1s) {
       if (client.is_readable(10ms)) return true;
-      clock.advance(1s);
+      clock_.advance(1s);
     }
     return client.is_readable(1s);
   }
 
-  VirtualClock clock;
+  VirtualClock clock_;
 };
 
 TEST_F(TimeTest, a_head_that_does_not_come_to_its_end_is_answered_408) {
-  HttpServer server(hello, clock);
+  HttpServer server(hello, clock_);
   auto client = server.connect();
   client.send("GET / HTTP/1.1\r\nHost:");
   EXPECT_TRUE(reacts_when_time_passes(client, 40s));
@@ -69,13 +69,13 @@ TEST_F(TimeTest, a_head_that_does_not_come_to_its_end_is_answered_408) {
 }
 
 TEST_F(TimeTest, a_dripping_head_has_no_more_time_than_a_silent_one) {
-  HttpServer server(hello, clock);
+  HttpServer server(hello, clock_);
   auto client = server.connect();
   client.send("GET / HTTP/1.1\r\nHost: h\r\nA: ");
   int drops = 0;
   while (!client.is_readable(10ms) && drops < 100) {
     client.send("a");
-    clock.advance(1s);
+    clock_.advance(1s);
     ++drops;
   }
   EXPECT_LT(drops, 40);
@@ -83,14 +83,14 @@ TEST_F(TimeTest, a_dripping_head_has_no_more_time_than_a_silent_one) {
 }
 
 TEST_F(TimeTest, a_silent_connection_is_closed_without_a_word) {
-  HttpServer server(hello, clock);
+  HttpServer server(hello, clock_);
   auto fresh = server.connect();
   EXPECT_TRUE(reacts_when_time_passes(fresh, 40s));
   EXPECT_TRUE(fresh.is_closed());
 
   auto used = server.connect();
   EXPECT_EQ(used.ask(kGet).status, 200);
-  clock.advance(30s);
+  clock_.advance(30s);
   EXPECT_FALSE(used.is_readable(30ms));
   EXPECT_EQ(used.ask(kGet).status, 200);
   EXPECT_TRUE(reacts_when_time_passes(used, 90s));
@@ -98,13 +98,13 @@ TEST_F(TimeTest, a_silent_connection_is_closed_without_a_word) {
 }
 
 TEST_F(TimeTest, a_body_that_drips_is_too_slow_for_its_handler) {
-  HttpServer server(read_body, clock);
+  HttpServer server(read_body, clock_);
   auto client = server.connect();
   client.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\n");
   int drops = 0;
   while (!client.is_readable(5ms) && drops < 500) {
     client.send("a");
-    clock.advance(1s);
+    clock_.advance(1s);
     ++drops;
   }
   EXPECT_GT(drops, 50);
@@ -118,17 +118,17 @@ TEST_F(TimeTest, a_body_that_drips_is_too_slow_for_its_handler) {
 TEST_F(TimeTest, the_handlers_own_time_is_not_held_against_the_client) {
   HttpServer server(
       [&](Request& request, BodyReader& body) -> Task<Response> {
-        clock.advance(3600s);
+        clock_.advance(3600s);
         co_return co_await read_body(request, body);
       },
-      clock);
+      clock_);
   auto client = server.connect();
   EXPECT_EQ(client.ask("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc").body, "whole");
 }
 
 TEST_F(TimeTest, an_early_answer_waits_for_a_dripping_sender_only_so_long) {
   HttpServer server([](Request&, BodyReader&) -> Task<Response> { co_return text("no", 400); },
-                    clock);
+                    clock_);
   auto client = server.connect();
   client.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\na");
   EXPECT_FALSE(client.is_readable(30ms));
@@ -139,19 +139,19 @@ TEST_F(TimeTest, an_early_answer_waits_for_a_dripping_sender_only_so_long) {
   EXPECT_TRUE(client.is_closed());  // half: it can still be sent to
   EXPECT_TRUE(client.send("aaa"));
   EXPECT_EQ(server.server().connections(), 1u);
-  while (server.server().connections() > 0) clock.advance(1s);  // until `linger` is over
+  while (server.server().connections() > 0) clock_.advance(1s);  // until `linger` is over
 }
 
 TEST_F(TimeTest, a_sender_that_never_pauses_does_not_hold_a_lingering_connection_open) {
   auto options = quick_options();
   options.max_body = 10;
-  HttpServer server(hello, clock, options);
+  HttpServer server(hello, clock_, options);
   auto client = server.connect();
   client.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000000\r\n\r\n");
   const std::string block(64 * 1024, 'a');
   int blocks = 0;
   while (client.send(block) && blocks < 100'000) {
-    clock.advance(1ms);
+    clock_.advance(1ms);
     ++blocks;
   }
   EXPECT_LT(blocks, 100'000);
@@ -160,13 +160,13 @@ TEST_F(TimeTest, a_sender_that_never_pauses_does_not_hold_a_lingering_connection
 TEST_F(TimeTest, a_reader_that_takes_nothing_is_cut) {
   HttpServer server(
       [](Request&, BodyReader&) -> Task<Response> { co_return text(std::string(20'000'000, 'a')); },
-      clock);
+      clock_);
   auto client = server.connect(4096);
   client.send(kGet);
   ASSERT_TRUE(client.is_readable(5s));
   while (server.server().connections() > 0) {
     client.is_readable(1ms);
-    clock.advance(1s);
+    clock_.advance(1s);
   }
   const auto got = client.read_to_end();
   EXPECT_TRUE(!got || got->size() < 20'000'000);
@@ -178,7 +178,7 @@ TEST_F(TimeTest, a_slow_reader_is_not_cut_however_long_it_takes) {
       [&](Request& request, BodyReader&) -> Task<Response> {
         co_return text(std::string(request.path == "/" ? size : 1, 'a'));
       },
-      clock);
+      clock_);
   auto client = server.connect(4096);
   client.send(kGet);
   std::size_t got = 0;
@@ -189,7 +189,7 @@ TEST_F(TimeTest, a_slow_reader_is_not_cut_however_long_it_takes) {
     got += client.read_some(4096).size();
     for (int k = 0; k < 20; ++k)
       ASSERT_EQ(witness.ask("GET /small HTTP/1.1\r\nHost: h\r\n\r\n").status, 200);
-    clock.advance(1s);
+    clock_.advance(1s);
   }
   EXPECT_LT(got, 2'000'000u);
   while (got < size) {
@@ -212,14 +212,14 @@ TEST_F(TimeTest, a_drain_closes_idle_connections_and_lets_requests_finish) {
         }
         co_return text("hello");
       },
-      clock, quick_options(), 2);
+      clock_, quick_options(), 2);
   auto idle = server.connect();
   EXPECT_EQ(idle.ask(kGet).status, 200);
   auto busy = server.connect();
   busy.send("GET /slow HTTP/1.1\r\nHost: h\r\n\r\n");
   started.get_future().wait();
 
-  auto done = server.drain(clock.steady() + 60s);
+  auto done = server.drain(clock_.steady() + 60s);
   EXPECT_TRUE(idle.is_closed());
   EXPECT_EQ(done.wait_for(20ms), std::future_status::timeout);
   EXPECT_EQ(server.server().connections(), 1u);
@@ -233,25 +233,25 @@ TEST_F(TimeTest, a_drain_closes_idle_connections_and_lets_requests_finish) {
 }
 
 TEST_F(TimeTest, a_drain_cuts_what_is_left_at_its_deadline) {
-  HttpServer server(read_body, clock);
+  HttpServer server(read_body, clock_);
   auto client = server.connect();
   client.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\nExpect: 100-continue\r\n\r\n");
   EXPECT_EQ(client.read_answer().status, 100);  // the handler is reading
-  auto done = server.drain(clock.steady() + 10s);
+  auto done = server.drain(clock_.steady() + 10s);
   EXPECT_EQ(done.wait_for(20ms), std::future_status::timeout);
-  clock.advance(11s);
+  clock_.advance(11s);
   EXPECT_EQ(done.wait_for(20s), std::future_status::ready);
   EXPECT_EQ(server.server().connections(), 0u);
   EXPECT_EQ(client.read_answer().status, 0);
 }
 
 TEST_F(TimeTest, a_drain_of_an_empty_or_drained_server_is_done_at_once) {
-  HttpServer server(hello, clock, quick_options(), 2);
-  EXPECT_EQ(server.drain(clock.steady() + 10s).wait_for(20s), std::future_status::ready);
+  HttpServer server(hello, clock_, quick_options(), 2);
+  EXPECT_EQ(server.drain(clock_.steady() + 10s).wait_for(20s), std::future_status::ready);
 }
 
 TEST_F(TimeTest, a_server_can_be_destroyed_with_connections_open) {
-  HttpServer server(read_body, clock, quick_options(), 2);
+  HttpServer server(read_body, clock_, quick_options(), 2);
   std::vector<HttpClient> clients;
   for (int i = 0; i < 10; ++i) {
     clients.push_back(server.connect());
@@ -262,7 +262,7 @@ TEST_F(TimeTest, a_server_can_be_destroyed_with_connections_open) {
 TEST_F(TimeTest, loops_can_be_destroyed_with_connections_and_drains_under_way) {
   std::optional<HttpClient> idle, reading;
   asio::io_context loop;
-  auto server = Server::create({&loop}, quick_options(), read_body, clock);
+  auto server = Server::create({&loop}, quick_options(), read_body, clock_);
   ASSERT_TRUE(server);
   idle.emplace((*server)->port());
   reading.emplace((*server)->port());
@@ -284,7 +284,7 @@ TEST_F(TimeTest, an_idle_connection_holds_no_buffer) {
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
   GTEST_SKIP() << "sanitizers change what memory costs";
 #endif
-  HttpServer server(read_body, clock);
+  HttpServer server(read_body, clock_);
   // Fills a whole block, so that one that was kept would show.
   const std::string request = fmt::format(
       "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nee00\r\n{}\r\n0\r\n\r\n",

@@ -1,4 +1,3 @@
-#include <cmath>
 #include <cstring>
 
 #include "decoder/containers.h"
@@ -14,6 +13,9 @@ namespace {
 
 // All frames of an animation together, decoded: what fits a worker's memory with room for encoding.
 constexpr std::uint64_t kMostAnimationPixels = 60'000'000;
+
+// Address space that a worker takes before its first job: libraries, and a stack for each thread.
+constexpr std::uint64_t kIdleMemory = 300ull << 20;
 
 VipsBlob* blob_of(ByteView bytes) { return vips_blob_new(nullptr, bytes.data(), bytes.size()); }
 
@@ -56,23 +58,57 @@ int integer(const VImage& image, const char* name, int otherwise) {
   return image.get_typeof(name) == G_TYPE_INT ? image.get_int(name) : otherwise;
 }
 
-void check(const Head& head, std::uint64_t file_size, const WireJob& job) {
+// As shown, because that is what a site's limits speak of and what the gate checks.
+void check_limits(const Head& head, std::uint64_t file_size, const WireJob& job) {
   const Limits& limits = head.frames > 1 ? job.animation : job.image;
+  const std::uint32_t width = head.shown_width(), height = head.shown_height();
+  const std::uint64_t area = std::uint64_t{width} * height;
   if (file_size > limits.max_file_size)
     throw NotTaken{"validate-file-size", fmt::format("{} bytes", file_size)};
-  if (head.width > limits.max_width)
-    throw NotTaken{"validate-width", fmt::format("{} pixels wide", head.width)};
-  if (head.height > limits.max_height)
-    throw NotTaken{"validate-height", fmt::format("{} pixels high", head.height)};
-  if (std::uint64_t{head.width} * head.height > limits.max_area)
-    throw NotTaken{"validate-area", fmt::format("{} x {} pixels", head.width, head.height)};
+  if (width > limits.max_width)
+    throw NotTaken{"validate-width", fmt::format("{} pixels wide", width)};
+  if (height > limits.max_height)
+    throw NotTaken{"validate-height", fmt::format("{} pixels high", height)};
+  if (area > limits.max_area)
+    throw NotTaken{"validate-area", fmt::format("{} x {} pixels", width, height)};
   if (head.frames <= 1) return;
   if (head.frames > limits.max_frames)
     throw NotTaken{"validate-frames", fmt::format("{} frames", head.frames)};
-  if (std::uint64_t{head.width} * head.height * head.frames > kMostAnimationPixels)
+  if (area * head.frames > kMostAnimationPixels)
     throw NotTaken{"validate-frames",
                    fmt::format("{} frames of {} x {} pixels are over {} pixels in all", head.frames,
-                               head.width, head.height, kMostAnimationPixels)};
+                               width, height, kMostAnimationPixels)};
+}
+
+// The most address space that a job of the format takes for each pixel: decoding, looking and
+// building anew. Measured at 4 to 40 megapixels, with a fifth on top; encoders are the bulk of it.
+std::uint64_t memory_for_pixel(const Head& head, bool has_alpha) {
+  const bool big = head.is_deep;
+  switch (head.format) {
+    case Format::jpeg:
+      return head.is_cmyk || head.profile == KnownProfile::other ? 18 : 16;
+    case Format::png:
+      return big ? 36 : 24;
+    case Format::gif:
+      return 24;
+    case Format::webp:
+      return 60;
+    case Format::avif:
+      return (big ? 160 : 90) + (has_alpha ? 10 : 0);
+    case Format::jxl:
+      return has_alpha ? 140 : 100;
+  }
+  return 160;
+}
+
+// An encoder without memory may crash, or may hand back half a picture as a whole one.
+void check_memory(const Head& head, bool has_alpha, std::uint64_t file_size, std::uint64_t memory) {
+  if (memory == 0) return;
+  const std::uint64_t pixels = std::uint64_t{head.width} * head.height * head.frames;
+  if (kIdleMemory + 2 * file_size + pixels * memory_for_pixel(head, has_alpha) <= memory) return;
+  throw NotTaken{head.frames > 1 ? "validate-frames" : "validate-area",
+                 fmt::format("{} pixels of {} need more than a decoder's {} MiB of memory", pixels,
+                             name(head.format), memory >> 20)};
 }
 
 // libvips shows as many frames as it finds; a GIF without its end is a truncated one.
@@ -89,28 +125,55 @@ bool is_opaque(const VImage& image) {
   return image.extract_band(image.bands() - 1).min() >= most;
 }
 
-// To sRGB, by the embedded profile if there is one that can be used. Alpha stays as it is.
-VImage to_srgb(VImage image, bool& as_stored) {
-  const bool has_profile = image.get_typeof(VIPS_META_ICC_NAME) != 0;
-  const bool is_cmyk = image.interpretation() == VIPS_INTERPRETATION_CMYK;
-  const bool deep = image.format() == VIPS_FORMAT_USHORT;
-  if (has_profile || is_cmyk) {
-    as_stored = false;
+// To sRGB. A profile of known effect is never asked again: a profile can say one thing to whoever
+// judges it and another to whoever converts, and the rendition keeps the colours as judged.
+VImage to_srgb(VImage image, const Head& head) {
+  const int depth = head.is_deep ? 16 : 8;
+  if (head.profile == KnownProfile::display_p3) {
+    const Bytes p3 = display_p3_profile();
+    image = image.copy();
+    image.set(
+        VIPS_META_ICC_NAME,
+        [](void* data, void*) {
+          g_free(data);
+          return 0;
+        },
+        g_memdup2(p3.data(), p3.size()), p3.size());
+  }
+  if (head.profile == KnownProfile::display_p3 || head.profile == KnownProfile::other ||
+      head.is_cmyk) {
     try {
       image = image.icc_transform("srgb", VImage::option()
                                               ->set("embedded", true)
-                                              ->set("input_profile", is_cmyk ? "cmyk" : "srgb")
+                                              ->set("input_profile", head.is_cmyk ? "cmyk" : "srgb")
                                               ->set("intent", VIPS_INTENT_PERCEPTUAL)
-                                              ->set("depth", deep ? 16 : 8));
+                                              ->set("depth", depth));
     } catch (const vips::VError&) {
       vips_error_clear();  // a profile that cannot be used; the plain conversion below
     }
   }
-  image = image.colourspace(deep ? VIPS_INTERPRETATION_RGB16 : VIPS_INTERPRETATION_sRGB);
-  return image.cast(deep ? VIPS_FORMAT_USHORT : VIPS_FORMAT_UCHAR);
+  image = image.colourspace(head.is_deep ? VIPS_INTERPRETATION_RGB16 : VIPS_INTERPRETATION_sRGB);
+  return image.cast(head.is_deep ? VIPS_FORMAT_USHORT : VIPS_FORMAT_UCHAR);
+}
+
+template <class Channel>
+void clear_unseen(const VImage& image) {
+  auto* pixel = static_cast<Channel*>(const_cast<void*>(image.data()));
+  const auto* end = pixel + static_cast<std::size_t>(image.width()) *
+                                static_cast<std::size_t>(image.height()) * 4;
+  for (; pixel != end; pixel += 4)
+    if (pixel[3] == 0) pixel[0] = pixel[1] = pixel[2] = 0;
 }
 
 }  // namespace
+
+VImage open_header(Format format, ByteView bytes) {
+  return load(format, bytes, VImage::option()->set("access", VIPS_ACCESS_SEQUENTIAL));
+}
+
+std::uint32_t frames_of(const VImage& header) {
+  return static_cast<std::uint32_t>(std::max(1, integer(header, VIPS_META_N_PAGES, 1)));
+}
 
 Head read_head(ByteView bytes, const WireJob& job) {
   if (bytes.empty()) throw NotTaken{"validate-file-empty", "no bytes"};
@@ -122,31 +185,28 @@ Head read_head(ByteView bytes, const WireJob& job) {
   if (format == Format::png && is_animated_png(bytes))
     throw NotTaken{"media-disallowed", "an animated PNG"};
   if (format == Format::gif) check_gif(bytes, job);
-  const VImage image =
-      load(*format, bytes, VImage::option()->set("access", VIPS_ACCESS_SEQUENTIAL));
+  const VImage image = open_header(*format, bytes);
   Head head;
   head.format = *format;
   head.width = static_cast<std::uint32_t>(image.width());
   head.height = static_cast<std::uint32_t>(image.height());
-  head.frames = static_cast<std::uint32_t>(std::max(1, integer(image, VIPS_META_N_PAGES, 1)));
+  head.frames = frames_of(image);
   head.orientation = std::clamp(integer(image, VIPS_META_ORIENTATION, 1), 1, 8);
+  head.is_deep = image.format() == VIPS_FORMAT_USHORT;
+  head.is_cmyk = image.interpretation() == VIPS_INTERPRETATION_CMYK;
   if (*format == Format::avif && head.frames > 1)
     throw NotTaken{"media-disallowed", "an AVIF with several pictures"};
   if (*format == Format::jxl && head.frames > 1)
     throw NotTaken{"media-disallowed", "an animated JPEG XL"};
-  check(head, bytes.size(), job);
+  check_limits(head, bytes.size(), job);
+  check_memory(head, image.has_alpha(), bytes.size(), job.memory);
+  head.profile = known_profile(image);
   return head;
 }
 
-Frames decode(ByteView bytes, const Head& head, int smallest_side) {
+Frames decode(ByteView bytes, const Head& head) {
   VOption* options = VImage::option();
   if (head.frames > 1) options->set("n", -1);
-  if (head.format == Format::jpeg && smallest_side > 0)
-    for (const int shrink : {8, 4, 2})
-      if (static_cast<int>(std::min(head.width, head.height)) / shrink >= smallest_side) {
-        options->set("shrink", shrink);
-        break;
-      }
   VImage image = load(head.format, bytes, options).copy_memory();
 
   Frames frames;
@@ -162,53 +222,19 @@ Frames decode(ByteView bytes, const Head& head, int smallest_side) {
   } else {
     image = image.autorot();
   }
-  image = to_srgb(image, frames.srgb_as_stored);
+  image = to_srgb(image, head);
   if (image.has_alpha() && is_opaque(image))
     image = image.extract_band(0, VImage::option()->set("n", 3));
   frames.strip = image.copy_memory();
   frames.has_alpha = image.has_alpha();
+  if (frames.has_alpha)
+    head.is_deep ? clear_unseen<std::uint16_t>(frames.strip)
+                 : clear_unseen<std::uint8_t>(frames.strip);
   if (frames.count == 1) {
     frames.width = image.width();
     frames.height = image.height();
   }
   return frames;
-}
-
-VImage flat(const Frames& frames, int index, double background) {
-  VImage image = frames.frame(index);
-  const bool deep = image.format() == VIPS_FORMAT_USHORT;
-  if (image.has_alpha())
-    image = image.flatten(
-        VImage::option()
-            ->set("background", std::vector<double>(3, deep ? background * 257 : background))
-            ->set("max_alpha", deep ? 65535.0 : 255.0));
-  if (deep) image = (image / 257.0).rint().cast(VIPS_FORMAT_UCHAR);
-  return image.copy(VImage::option()->set("interpretation", VIPS_INTERPRETATION_sRGB));
-}
-
-VImage resized(const VImage& image, int width, int height) {
-  if (image.width() == width && image.height() == height) return image;
-  VImage result = image.resize(static_cast<double>(width) / image.width(),
-                               VImage::option()
-                                   ->set("vscale", static_cast<double>(height) / image.height())
-                                   ->set("kernel", VIPS_KERNEL_LINEAR));
-  if (result.width() != width || result.height() != height)  // rounding
-    result = result.gravity(VIPS_COMPASS_DIRECTION_CENTRE, width, height,
-                            VImage::option()->set("extend", VIPS_EXTEND_COPY));
-  return result;
-}
-
-Bytes rgb_of(const VImage& image) {
-  std::size_t size = 0;
-  VImage plain = image;
-  void* data = plain.write_to_memory(&size);
-  Bytes bytes(size);
-  std::memcpy(bytes.data(), data, size);
-  g_free(data);
-  if (image.bands() != 3 || size != static_cast<std::size_t>(image.width()) *
-                                        static_cast<std::size_t>(image.height()) * 3)
-    throw NotTaken{"command-failure", "a picture of another shape"};
-  return bytes;
 }
 
 }  // namespace portcullis::decoder

@@ -40,13 +40,13 @@ std::optional<Bytes> rebuild_jpeg(ByteView bytes, int orientation) {
   unsigned char* buffer = nullptr;
   unsigned long size = 0;
   const int failed = tjTransform(handle.get(), reinterpret_cast<const unsigned char*>(bytes.data()),
-                                 bytes.size(), 1, &buffer, &size, &transform, TJFLAG_STOPONWARNING);
+                                 bytes.size(), 1, &buffer, &size, &transform, TJFLAG_LIMITSCANS);
   const std::unique_ptr<unsigned char, FreeBuffer> owned(buffer);
-  if (failed != 0) {
-    if (tjGetErrorCode(handle.get()) == TJERR_WARNING)
-      throw NotTaken{"command-failure", tjGetErrorStr2(handle.get())};
-    return std::nullopt;  // e.g. a turn that would lose pixels at an edge
-  }
+  // A warning (stray bytes between segments, as some cameras write) leaves a whole new stream of
+  // what could be read, which is also what was looked at. Without its end there is none, e.g. when
+  // a turn would lose pixels at an edge.
+  const bool whole = size > 4 && buffer[size - 2] == 0xFF && buffer[size - 1] == 0xD9;
+  if (!whole || (failed != 0 && tjGetErrorCode(handle.get()) != TJERR_WARNING)) return std::nullopt;
   const auto* data = reinterpret_cast<const std::byte*>(buffer);
   return Bytes(data, data + size);
 }

@@ -9,7 +9,7 @@ namespace portcullis::decoder {
 
 // The same coefficients in a new stream, turned upright by `orientation` (EXIF's 1..8) when that
 // loses nothing; no metadata, no second picture, nothing after the end. Nothing when it cannot be
-// done without loss: then the caller encodes anew. Throws NotTaken when the coded data are damaged.
+// done without loss: then the caller encodes anew.
 std::optional<Bytes> rebuild_jpeg(ByteView bytes, int orientation);
 
 // `jpeg` with an ICC profile put in after its first segment.

@@ -1,5 +1,9 @@
 // decoder/worker/pictures.h: from bytes to frames in memory. Only here and in the files beside it
 // is libvips.
+//
+// The rule that everything here serves: what is fingerprinted and shown to models is what the
+// rendition shows. So a picture is decoded whole (a JPEG decoded smaller ignores coefficients that
+// a browser does not), made sRGB by one judgement of its profile, and only then shrunk.
 #pragma once
 
 #include <vips/vips8>
@@ -9,6 +13,7 @@
 #include <vector>
 
 #include "decoder/protocol.h"
+#include "decoder/worker/profiles.h"
 
 namespace portcullis::decoder {
 
@@ -23,43 +28,53 @@ struct NotTaken {
 void start_vips();
 // Every codec once, so that whatever it opens is open before the lock.
 void warm_up();
-std::string vips_versions();
 
 // What the header says; no pixel was decoded.
 struct Head {
   Format format = Format::jpeg;
   std::uint32_t width = 0, height = 0;  // as stored
   std::uint32_t frames = 1;
-  int orientation = 1;  // EXIF's 1..8
+  int orientation = 1;   // EXIF's 1..8
+  bool is_deep = false;  // 16 bits a channel
+  bool is_cmyk = false;
+  KnownProfile profile = KnownProfile::none;
+
+  bool is_turned() const { return frames == 1 && orientation >= 5; }
+  std::uint32_t shown_width() const { return is_turned() ? height : width; }
+  std::uint32_t shown_height() const { return is_turned() ? width : height; }
 };
-// Throws NotTaken when the job's formats or limits say no, vips::VError when the header is damaged.
+// Throws NotTaken when the job's formats or limits say no, or when the worker's memory could not
+// hold the work; vips::VError when the header is damaged.
 Head read_head(ByteView bytes, const WireJob& job);
+// The header alone, by the format's own loader.
+vips::VImage open_header(Format format, ByteView bytes);
+std::uint32_t frames_of(const vips::VImage& header);
 
 // All frames below each other, in sRGB, 8 or 16 bits, with or without alpha, turned upright, in
-// memory.
+// memory. Where alpha is 0 the colour is 0 as well.
 struct Frames {
   vips::VImage strip;
   int width = 0, height = 0;  // of one frame
   int count = 1;
   std::vector<int> delays;  // milliseconds; empty for a still
   int loop = 0;
-  bool has_alpha = false;      // some pixel is not opaque
-  bool srgb_as_stored = true;  // no colour conversion was needed
+  bool has_alpha = false;  // some pixel is not opaque
   vips::VImage frame(int index) const {
     return count == 1 ? strip : strip.extract_area(0, index * height, width, height);
   }
 };
-// Decodes everything. `smallest_side` > 0: a JPEG may be decoded smaller, as long as both sides
-// stay at least that.
-Frames decode(ByteView bytes, const Head& head, int smallest_side);
+Frames decode(ByteView bytes, const Head& head);
 
-// A frame over a background, 8 bits, three channels.
+// A frame over a background, 8 bits, three channels, in memory.
 vips::VImage flat(const Frames& frames, int index, double background);
+// Means over boxes of pixels, for each axis that stays at least `side` long; what resized() then
+// has to do is little. `picture` is 8 bits, three channels, in memory.
+vips::VImage box_shrunk(const vips::VImage& picture, int side);
 // Resized without keeping the aspect, antialiased.
-vips::VImage resized(const vips::VImage& image, int width, int height);
-Bytes rgb_of(const vips::VImage& image);
+vips::VImage resized(const vips::VImage& picture, int width, int height);
+Bytes rgb_of(const vips::VImage& picture);
 
-// The rendition's bytes (rendition.cc).
+// The rendition's bytes (rendition.cc). Throws NotTaken when they cannot be made.
 Bytes make_rendition(ByteView bytes, const Head& head, const Frames& frames);
 
 }  // namespace portcullis::decoder

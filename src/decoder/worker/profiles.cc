@@ -51,7 +51,8 @@ Bytes display_p3_profile() {
 
 KnownProfile known_profile(const VImage& image) {
   if (image.get_typeof(VIPS_META_ICC_NAME) == 0) return KnownProfile::none;
-  if (image.bands() != 3) return KnownProfile::other;
+  if (image.bands() < 3 || image.interpretation() == VIPS_INTERPRETATION_CMYK)
+    return KnownProfile::other;
   std::size_t size = 0;
   const void* profile = image.get_blob(VIPS_META_ICC_NAME, &size);
   try {

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "decoder/containers.h"
+#include "decoder/sniff.h"
 #include "decoder/worker/jpeg.h"
 #include "decoder/worker/pictures.h"
 #include "decoder/worker/profiles.h"
@@ -43,21 +44,16 @@ Bytes without_metadata(const Bytes& webp) {
 
 VOption* plain() { return VImage::option()->set("strip", true); }
 
-// Nothing but pixels: a new image that shares no header with the one that was read. Colour that
-// nobody can see goes too.
+// Nothing but pixels: a new image that shares no header with the one that was read, on the memory
+// of `frames`, which must outlive it.
 VImage pixels_only(const Frames& frames) {
-  VImage image = frames.strip;
-  if (image.has_alpha()) {
-    const VImage alpha = image.extract_band(image.bands() - 1);
-    image = (alpha == 0.0).ifthenelse(image * 0.0, image).cast(image.format());
-  }
-  std::size_t size = 0;
-  void* data = image.write_to_memory(&size);
-  const VImage bare = VImage::new_from_memory_steal(data, size, image.width(), image.height(),
-                                                    image.bands(), image.format());
-  const bool deep = image.format() == VIPS_FORMAT_USHORT;
+  const VImage& image = frames.strip;
+  const VImage bare = VImage::new_from_memory(
+      const_cast<void*>(image.data()), VIPS_IMAGE_SIZEOF_IMAGE(image.get_image()), image.width(),
+      image.height(), image.bands(), image.format());
   VImage result = bare.copy(VImage::option()->set(
-      "interpretation", deep ? VIPS_INTERPRETATION_RGB16 : VIPS_INTERPRETATION_sRGB));
+      "interpretation",
+      image.format() == VIPS_FORMAT_USHORT ? VIPS_INTERPRETATION_RGB16 : VIPS_INTERPRETATION_sRGB));
   if (frames.count > 1) {
     result.set(VIPS_META_PAGE_HEIGHT, frames.height);
     result.set(VIPS_META_N_PAGES, frames.count);
@@ -75,25 +71,18 @@ Bytes encode_jpeg(const Frames& frames) {
 
 // The coded data stay as they are where that is possible; otherwise one careful new encoding of all
 // pixels.
-Bytes jpeg(ByteView bytes, const Head& head) {
-  VipsBlob* blob = vips_blob_new(nullptr, bytes.data(), bytes.size());
-  const VImage header = VImage::jpegload_buffer(blob);
-  vips_area_unref(VIPS_AREA(blob));
-  const bool is_cmyk = header.interpretation() == VIPS_INTERPRETATION_CMYK;
-  const KnownProfile profile = known_profile(header);
-  if (is_cmyk || profile == KnownProfile::other) return encode_jpeg(decode(bytes, head, 0));
+Bytes jpeg(ByteView bytes, const Head& head, const Frames& frames) {
+  if (head.is_cmyk || head.profile == KnownProfile::other) return encode_jpeg(frames);
   const auto rebuilt = rebuild_jpeg(bytes, head.orientation);
-  if (!rebuilt) return encode_jpeg(decode(bytes, head, 0));
-  return profile == KnownProfile::display_p3 ? with_profile(*rebuilt, display_p3_profile())
-                                             : *rebuilt;
+  if (!rebuilt) return encode_jpeg(frames);
+  return head.profile == KnownProfile::display_p3 ? with_profile(*rebuilt, display_p3_profile())
+                                                  : *rebuilt;
 }
 
-}  // namespace
-
-Bytes make_rendition(ByteView bytes, const Head& head, const Frames& frames) {
+Bytes encode(ByteView bytes, const Head& head, const Frames& frames) {
   switch (head.format) {
     case Format::jpeg:
-      return jpeg(bytes, head);
+      return jpeg(bytes, head, frames);
     case Format::png:
       return take(pixels_only(frames).pngsave_buffer(plain()->set("compression", 6)));
     case Format::gif:
@@ -117,6 +106,21 @@ Bytes make_rendition(ByteView bytes, const Head& head, const Frames& frames) {
           pixels_only(frames).jxlsave_buffer(plain()->set("distance", 1.0)->set("effort", 4)));
   }
   throw NotTaken{"media-disallowed", "no way to store this format"};
+}
+
+}  // namespace
+
+// An encoder's word is not enough: libvips's AVIF saver says nothing when the codec behind it
+// fails.
+Bytes make_rendition(ByteView bytes, const Head& head, const Frames& frames) {
+  Bytes made = encode(bytes, head, frames);
+  const auto format = sniff(ByteView(made).first(std::min(made.size(), kSniffBytes)));
+  if (format != head.format) throw NotTaken{"command-failure", "the new picture is none"};
+  const VImage header = open_header(*format, made);
+  if (header.width() != frames.width || header.height() != frames.height ||
+      frames_of(header) != head.frames)
+    throw NotTaken{"command-failure", "the new picture has another size"};
+  return made;
 }
 
 }  // namespace portcullis::decoder

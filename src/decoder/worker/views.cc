@@ -12,39 +12,12 @@ namespace {
 
 constexpr double kWhite = 255, kBlack = 0;
 
-hash::Dihedral fingerprint_of(const VImage& picture) {
+WireFingerprint fingerprint_of(const VImage& picture) {
   const hash::Size size = hash::pdq_input_size(picture.width(), picture.height());
   const Bytes rgb = rgb_of(resized(picture, size.width, size.height));
-  return hash::pdq_dihedral({reinterpret_cast<const std::uint8_t*>(rgb.data()), rgb.size()},
-                            size.width, size.height);
-}
-
-// The fingerprints of each frame that differs from all before it, over white and, if something
-// shines through, over black. `changes` gets, for each frame, how far it is from the one before
-// (Hamming distance).
-std::vector<WireFingerprint> fingerprints_of(const Frames& frames, std::vector<int>& changes) {
-  std::vector<WireFingerprint> found;
-  std::set<Sha256> seen;
-  hash::PdqHash before;
-  for (int i = 0; i < frames.count; ++i) {
-    for (const double background : {kWhite, kBlack}) {
-      if (background == kBlack && !frames.has_alpha) continue;
-      const VImage picture = flat(frames, i, background).copy_memory();
-      const Bytes pixels = frames.count > 1 ? rgb_of(picture) : Bytes();
-      const bool is_new = frames.count == 1 || seen.insert(sha256_of(pixels)).second;
-      if (background == kWhite) changes.push_back(0);
-      if (!is_new) continue;
-      const hash::Dihedral print = fingerprint_of(picture);
-      if (background == kWhite) {
-        changes.back() = hash::distance(print.pdq[0], before);
-        before = print.pdq[0];
-      }
-      found.push_back({print.pdq, print.quality});
-      if (found.size() > kMaxFingerprints)
-        throw NotTaken{"validate-frames", "too many different frames"};
-    }
-  }
-  return found;
+  const hash::Dihedral print = hash::pdq_dihedral(
+      {reinterpret_cast<const std::uint8_t*>(rgb.data()), rgb.size()}, size.width, size.height);
+  return {print.pdq, print.quality};
 }
 
 Bytes view_of(const VImage& picture, const ViewSize& size) {
@@ -53,12 +26,56 @@ Bytes view_of(const VImage& picture, const ViewSize& size) {
                                    (whole.height() - size.height) / 2, size.width, size.height));
 }
 
-// How small a JPEG may be decoded so that every view is still made by shrinking.
-int smallest_side(const WireJob& job) {
+// How small a picture may be made at once, so that everything is still made of it by shrinking.
+int least_side(const WireJob& job) {
   int side = 512;
   for (std::size_t i = 0; i < job.view_count; ++i)
     side = std::max<int>({side, job.views[i].resize_width, job.views[i].resize_height});
   return side;
+}
+
+std::vector<double> backgrounds_of(const Frames& frames) {
+  return frames.has_alpha ? std::vector{kWhite, kBlack} : std::vector{kWhite};
+}
+
+void add_views(Done& done, const VImage& picture, const WireJob& job) {
+  for (std::size_t v = 0; v < job.view_count; ++v)
+    done.pictures[v].push_back(view_of(picture, job.views[v]));
+}
+
+void look_at_still(Done& done, const Frames& frames, const WireJob& job) {
+  for (const double background : backgrounds_of(frames)) {
+    const VImage picture = box_shrunk(flat(frames, 0, background), least_side(job));
+    done.fingerprints.push_back(fingerprint_of(picture));
+    add_views(done, picture, job);
+  }
+}
+
+// Fingerprints of each frame that differs from all before it, then views of some.
+void look_at_animation(Done& done, const Frames& frames, const WireJob& job) {
+  std::set<Sha256> seen;
+  std::vector<int> changes;  // of each frame to the one before, as a distance of fingerprints
+  hash::PdqHash before;
+  for (int i = 0; i < frames.count; ++i) {
+    changes.push_back(0);
+    for (const double background : backgrounds_of(frames)) {
+      const VImage picture = flat(frames, i, background);
+      const ByteView pixels(static_cast<const std::byte*>(picture.data()),
+                            VIPS_IMAGE_SIZEOF_IMAGE(picture.get_image()));
+      if (!seen.insert(sha256_of(pixels)).second) continue;
+      const WireFingerprint print = fingerprint_of(box_shrunk(picture, least_side(job)));
+      if (background == kWhite) {
+        changes.back() = hash::distance(print.pdq[0], before);
+        before = print.pdq[0];
+      }
+      done.fingerprints.push_back(print);
+      if (done.fingerprints.size() > kMaxFingerprints)
+        throw NotTaken{"validate-frames", "too many different frames"};
+    }
+  }
+  for (const int i : frames_to_show(changes, frames.delays, kMaxViewFrames))
+    for (const double background : backgrounds_of(frames))
+      add_views(done, box_shrunk(flat(frames, i, background), least_side(job)), job);
 }
 
 }  // namespace
@@ -87,19 +104,13 @@ std::vector<int> frames_to_show(const std::vector<int>& changes, const std::vect
 Done do_job(ByteView bytes, const WireJob& job) {
   Done done;
   done.head = read_head(bytes, job);
-  const Frames frames = decode(bytes, done.head, smallest_side(job));
-  std::vector<int> changes;
-  done.fingerprints = fingerprints_of(frames, changes);
-  for (const int i : frames_to_show(changes, frames.delays, kMaxViewFrames))
-    for (const double background : {kWhite, kBlack}) {
-      if (background == kBlack && !frames.has_alpha) continue;
-      const VImage picture = flat(frames, i, background);
-      for (std::size_t v = 0; v < job.view_count; ++v)
-        done.pictures[v].push_back(view_of(picture, job.views[v]));
-    }
-  const bool turned = done.head.frames == 1 && done.head.orientation >= 5;
-  done.width = static_cast<int>(turned ? done.head.height : done.head.width);
-  done.height = static_cast<int>(turned ? done.head.width : done.head.height);
+  const Frames frames = decode(bytes, done.head);
+  done.width = frames.width;
+  done.height = frames.height;
+  if (frames.count == 1)
+    look_at_still(done, frames, job);
+  else
+    look_at_animation(done, frames, job);
   if (job.want_rendition) done.rendition = make_rendition(bytes, done.head, frames);
   return done;
 }

@@ -111,8 +111,10 @@ void run_worker(int socket, const NewWorker& limits, JobFunction function) {
   if (!send_struct(socket, ready)) ::_exit(1);
   while (true) {
     std::vector<UniqueFd> fds;
-    const auto job = receive_struct<WireJob>(socket, fds, kJobFds, kForEver);
+    auto job = receive_struct<WireJob>(socket, fds, kJobFds, kForEver);
     if (!job || fds.size() != kJobFds || job->view_count > kMaxViewSizes) ::_exit(0);
+    job->memory = limits.memory;
+    vips_error_clear();  // what an earlier picture, or the warm-up, left behind
     const WireReply reply = answer(*job, fds, function);
     fds.clear();  // before the reply: the gate seals the outputs, and nobody else should hold them
     if (!send_struct(socket, reply)) ::_exit(0);
