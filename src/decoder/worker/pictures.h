@@ -28,6 +28,8 @@ struct NotTaken {
 void start_vips();
 // Every codec once, so that whatever it opens is open before the lock.
 void warm_up();
+// Ours, libvips's, and a digest of the builds of all that is loaded now; call it after warm_up().
+std::string versions();
 
 // What the header says; no pixel was decoded.
 struct Head {

@@ -1,5 +1,6 @@
+#include <algorithm>
 #include <cstring>
-#include <numeric>
+#include <vector>
 
 #include "decoder/worker/pictures.h"
 
@@ -79,11 +80,13 @@ VImage resized(const VImage& picture, int width, int height) {
 
 Bytes rgb_of(const VImage& picture) {
   std::size_t size = 0;
-  VImage plain = picture;
-  void* data = plain.write_to_memory(&size);
+  void* data = picture.write_to_memory(&size);
   Bytes bytes(size);
   std::memcpy(bytes.data(), data, size);
   g_free(data);
+  if (picture.bands() != 3 || size != static_cast<std::size_t>(picture.width()) *
+                                          static_cast<std::size_t>(picture.height()) * 3)
+    throw NotTaken{"command-failure", "a picture of another shape"};
   return bytes;
 }
 

@@ -28,6 +28,4 @@ void start_vips() {
   for (const char* name : kAllowed) vips_operation_block_set(name, FALSE);
 }
 
-std::string vips_versions() { return std::string("vips-") + vips_version_string(); }
-
 }  // namespace portcullis::decoder

@@ -107,7 +107,7 @@ void run_worker(int socket, const NewWorker& limits, JobFunction function) {
     ::_exit(1);
   }
   Ready ready;
-  put_text(ready.version, "1 " + vips_versions());
+  put_text(ready.version, versions());
   if (!send_struct(socket, ready)) ::_exit(1);
   while (true) {
     std::vector<UniqueFd> fds;
