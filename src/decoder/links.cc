@@ -60,7 +60,7 @@ WorkerLink::Outcome WorkerLink::ask(const Job& job, std::chrono::milliseconds ti
     if (!*fd) return {std::unexpected(fd->error()), Trouble::none};
   const int fds[] = {spool->get(), views->get(), rendition->get()};
   if (!send_struct(socket_.get(), wire(job), fds))
-    return {unanswered("the worker was gone"), Trouble::died};
+    return {unanswered("the worker was gone"), Trouble::gone};
 
   std::vector<UniqueFd> none;
   const auto reply = receive_struct<WireReply>(socket_.get(), none, 0, timeout);
@@ -98,7 +98,17 @@ Result<std::unique_ptr<KeeperLink>> KeeperLink::start(const std::filesystem::pat
   char* const variables[] = {environment[0].data(), environment[1].data(), environment[2].data(),
                              environment[3].data(), nullptr};
   pid_t pid = -1;
-  const int error = ::posix_spawn(&pid, name.c_str(), &actions, nullptr, arguments, variables);
+  // Nor its way with signals.
+  posix_spawnattr_t attributes;
+  ::posix_spawnattr_init(&attributes);
+  sigset_t signals;
+  ::sigfillset(&signals);
+  ::posix_spawnattr_setsigdefault(&attributes, &signals);
+  ::sigemptyset(&signals);
+  ::posix_spawnattr_setsigmask(&attributes, &signals);
+  ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
+  const int error = ::posix_spawn(&pid, name.c_str(), &actions, &attributes, arguments, variables);
+  ::posix_spawnattr_destroy(&attributes);
   ::posix_spawn_file_actions_destroy(&actions);
   if (error != 0) return fail(Fault::us, "{} cannot be started: {}", name, std::strerror(error));
   return std::unique_ptr<KeeperLink>(new KeeperLink(std::move(ours), pid));
@@ -119,22 +129,19 @@ Result<std::unique_ptr<WorkerLink>> KeeperLink::new_worker(const Options& option
   std::vector<UniqueFd> fds;
   {
     const std::scoped_lock lock(mutex_);
-    if (!send_struct(socket_.get(), wanted)) return fail(Fault::us, "the decoder keeper is gone");
-    TRY(receive_struct<Started>(socket_.get(), fds, 2, kStartTimeout));
+    if (!send_struct(socket_.get(), wanted) ||
+        !receive_struct<Started>(socket_.get(), fds, 2, kStartTimeout))
+      return fail_with(Fault::us, "keeper-gone", "the decoder keeper is gone");
   }
   if (fds.size() != 2) return fail(Fault::us, "the decoder keeper could not start a worker");
   std::vector<UniqueFd> none;
   const auto ready = receive_struct<Ready>(fds[0].get(), none, 0, kStartTimeout);
-  auto worker = std::make_unique<WorkerLink>(
-      std::move(fds[0]), std::move(fds[1]),
-      ready ? std::string(ready->version.data(),
-                          ::strnlen(ready->version.data(), ready->version.size()))
-            : "");
-  if (!ready)
-    return fail(Fault::us,
-                "a decoder could not lock itself in ({}): look at its message above, and whether "
-                "the kernel has seccomp",
-                ready.error().what);
+  const std::string text =
+      ready ? std::string(ready->text.data(), ::strnlen(ready->text.data(), ready->text.size()))
+            : ready.error().what;
+  auto worker = std::make_unique<WorkerLink>(std::move(fds[0]), std::move(fds[1]), text);
+  if (!ready || ready->is_locked == 0)
+    return fail(Fault::us, "a decoder could not lock itself in: {}", text);
   return worker;
 }
 

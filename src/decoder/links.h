@@ -21,7 +21,8 @@ class WorkerLink {
   WorkerLink& operator=(const WorkerLink&) = delete;
 
   // What went wrong on the way; anything but `none` means that this worker must not be used again.
-  enum class Trouble { none, died, timed_out, lied };
+  // `gone`: it had ended before it got the job, which another may do.
+  enum class Trouble { none, gone, died, timed_out, lied };
   struct Outcome {
     Result<Decoded> result;
     Trouble trouble = Trouble::none;
@@ -46,7 +47,7 @@ class KeeperLink {
   KeeperLink(const KeeperLink&) = delete;
   KeeperLink& operator=(const KeeperLink&) = delete;
 
-  // Blocks until the worker is locked in.
+  // Blocks until the worker is locked in. Code "keeper-gone": only another keeper can help.
   Result<std::unique_ptr<WorkerLink>> new_worker(const Options& options);
 
  private:

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <condition_variable>
+#include <future>
 #include <list>
 #include <map>
 #include <mutex>
@@ -39,8 +40,11 @@ class WorkerPool final : public Pool {
   }
 
   Status start() {
+    std::vector<std::future<Result<std::unique_ptr<WorkerLink>>>> starting;
     for (std::size_t i = 0; i < options_.workers; ++i)
-      idle_.push_back(TRY(keeper_->new_worker(options_)));
+      starting.push_back(
+          std::async(std::launch::async, [this] { return keeper_->new_worker(options_); }));
+    for (auto& worker : starting) idle_.push_back(TRY(worker.get()));
     version_ = idle_.front()->version();
     replacer_ = std::thread([this] { replace_workers(); });
     return {};
@@ -56,21 +60,24 @@ class WorkerPool final : public Pool {
     return health;
   }
 
-  std::string version() const override { return version_; }
+  std::string version() const override {
+    const std::scoped_lock lock(mutex_);
+    return version_;
+  }
 
  private:
   const Ticket* next() const;
-  std::unique_ptr<WorkerLink> take_worker(const Job& job, Deadline deadline);
+  std::unique_ptr<WorkerLink> take_worker(const Job& job, bool costly, Deadline deadline);
   void give_back(const Job& job, bool costly, std::unique_ptr<WorkerLink> worker,
                  WorkerLink::Trouble trouble);
   void replace_workers();
 
   const Options options_;
   const Clock& clock_;
-  std::unique_ptr<KeeperLink> keeper_;
-  std::string version_;
+  std::unique_ptr<KeeperLink> keeper_;  // of the constructing thread, then of the replacer's
 
   mutable std::mutex mutex_;
+  std::string version_;  // of the newest worker
   std::condition_variable changed_;
   std::vector<std::unique_ptr<WorkerLink>> idle_;
   std::list<Ticket*> waiting_;  // oldest first
@@ -102,8 +109,9 @@ const Ticket* WorkerPool::next() const {
   return best;
 }
 
-std::unique_ptr<WorkerLink> WorkerPool::take_worker(const Job& job, Deadline deadline) {
-  Ticket ticket{job.priority, job.owner, is_costly(job)};
+std::unique_ptr<WorkerLink> WorkerPool::take_worker(const Job& job, bool costly,
+                                                    Deadline deadline) {
+  Ticket ticket{job.priority, job.owner, costly};
   std::unique_lock lock(mutex_);
   const auto place = waiting_.insert(waiting_.end(), &ticket);
   const auto wait = std::max(std::chrono::nanoseconds(0), deadline - clock_.steady());
@@ -136,9 +144,10 @@ void WorkerPool::give_back(const Job& job, bool costly, std::unique_ptr<WorkerLi
     --busy_;
     costly_at_work_ -= costly;
     if (!job.owner.empty()) owners_at_work_.erase(owners_at_work_.find(job.owner));
-    ++counts_.done;
+    counts_.done += trouble != WorkerLink::Trouble::gone;
     counts_.timed_out += trouble == WorkerLink::Trouble::timed_out;
-    counts_.died += trouble == WorkerLink::Trouble::died || trouble == WorkerLink::Trouble::lied;
+    counts_.died +=
+        trouble != WorkerLink::Trouble::none && trouble != WorkerLink::Trouble::timed_out;
     if (keep)
       idle_.push_back(std::move(worker));
     else
@@ -157,27 +166,35 @@ void WorkerPool::replace_workers() {
     lock.lock();
     if (worker) {
       --missing_;
+      version_ = (*worker)->version();
       idle_.push_back(std::move(*worker));
       changed_.notify_all();
       continue;
     }
     log::error("a decoder could not be replaced; trying again", {{"why", worker.error().what}});
+    if (worker.error().code == "keeper-gone") {
+      lock.unlock();
+      if (auto keeper = KeeperLink::start(options_.program)) keeper_ = std::move(*keeper);
+      lock.lock();
+    }
     changed_.wait_for(lock, std::chrono::seconds(1), [this] { return stopping_; });
   }
 }
 
 Result<Decoded> WorkerPool::decode(const Job& job, Deadline deadline) {
   const bool costly = is_costly(job);
-  std::unique_ptr<WorkerLink> worker = take_worker(job, deadline);
-  if (!worker) return busy();
-  const auto left =
-      std::chrono::duration_cast<std::chrono::milliseconds>(deadline - clock_.steady());
-  const auto timeout = std::clamp(left, std::chrono::milliseconds(0), options_.timeout);
-  WorkerLink::Outcome outcome = worker->ask(job, timeout);
-  if (outcome.trouble != WorkerLink::Trouble::none)
-    log::warning("a decoder is replaced", {{"why", outcome.result.error().what}});
-  give_back(job, costly, std::move(worker), outcome.trouble);
-  return std::move(outcome.result);
+  while (true) {
+    std::unique_ptr<WorkerLink> worker = take_worker(job, costly, deadline);
+    if (!worker) return busy();
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(deadline - clock_.steady());
+    const auto timeout = std::clamp(left, std::chrono::milliseconds(0), options_.timeout);
+    WorkerLink::Outcome outcome = worker->ask(job, timeout);
+    if (outcome.trouble != WorkerLink::Trouble::none)
+      log::warning("a decoder is replaced", {{"why", outcome.result.error().what}});
+    give_back(job, costly, std::move(worker), outcome.trouble);
+    if (outcome.trouble != WorkerLink::Trouble::gone) return std::move(outcome.result);
+  }
 }
 
 }  // namespace

@@ -38,7 +38,8 @@ struct Started {
 
 struct Ready {
   std::uint32_t magic = kMagic;
-  std::array<char, 124> version{};
+  std::uint32_t is_locked = 0;   // 0: it is not, and ends
+  std::array<char, 248> text{};  // its version, or what failed
 };
 
 struct WireJob {

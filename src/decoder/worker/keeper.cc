@@ -4,6 +4,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -29,6 +30,9 @@ bool start_one(int control, JobFunction job) {
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) return false;
   UniqueFd gate_end(pair[0]), worker_end(pair[1]);
   const pid_t keeper = ::getpid();
+  // Only here, so that a child that has ended already keeps its number until pidfd_open() below.
+  while (::waitpid(-1, nullptr, WNOHANG) > 0) {
+  }
   const pid_t child = ::fork();
   if (child < 0)
     return send_struct(control, Started{}).has_value();  // without descriptors: it did not work
@@ -56,10 +60,10 @@ int run_keeper(JobFunction job) {
     return 2;
   }
   ::fcntl(kControlFd, F_SETFD, FD_CLOEXEC);
-  std::signal(SIGCHLD, SIG_IGN);  // the kernel reaps
-  std::signal(
-      SIGINT,
-      SIG_IGN);  // a Ctrl-C at the terminal is the gate's to handle: uploads under way finish
+  ::close_range(kControlFd + 1, ~0U, 0);  // whatever the gate's own parent left open
+  // These come to the whole process group or service, and are the gate's to handle: while uploads
+  // under way finish, decoders are needed. They end when the gate does.
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) std::signal(signal, SIG_IGN);
   while (start_one(kControlFd, job)) {
   }
   return 0;

@@ -17,15 +17,6 @@ namespace portcullis::decoder {
 
 namespace {
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define PORTCULLIS_SANITIZED 1
-#endif
-#endif
-#ifndef PORTCULLIS_SANITIZED
-#define PORTCULLIS_SANITIZED 0
-#endif
-
 Status limit(__rlimit_resource what, std::uint64_t most) {
   const rlimit value{most, most};
   if (::setrlimit(what, &value) != 0) return fail_errno("cannot limit a decoder");
@@ -73,11 +64,12 @@ Status limit_process(std::uint64_t memory, std::uint32_t cpu_seconds, std::uint6
   if (::unshare(CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWNS | CLONE_NEWUTS) != 0)
     (void)::unshare(CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWNS | CLONE_NEWUTS);
   deny_files();
-  if (memory > 0 && !PORTCULLIS_SANITIZED) TRY(limit(RLIMIT_AS, memory));
+  if (memory > 0 && !kSanitized) TRY(limit(RLIMIT_AS, memory));
   TRY(limit(RLIMIT_CPU, cpu_seconds));
   TRY(limit(RLIMIT_FSIZE, max_output));
   TRY(limit(RLIMIT_CORE, 0));
-  TRY(limit(RLIMIT_NOFILE, 64));
+  // Seven at once are enough. A worker that hoards what it is handed would keep that memory alive.
+  TRY(limit(RLIMIT_NOFILE, 16));
   return {};
 }
 
@@ -87,6 +79,9 @@ Status filter_system_calls() {
   scmp_filter_ctx rules = filter.get();
   if (seccomp_attr_set(rules, SCMP_FLTATR_CTL_TSYNC, 1) != 0)
     return fail(Fault::us, "the filter cannot cover all threads");
+  // Calls by the numbers of another architecture: the default would end one thread alone.
+  if (seccomp_attr_set(rules, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS) != 0)
+    return fail(Fault::us, "the filter cannot cover other architectures");
 
   // Bytes over descriptors it already has.
   for (const int call :

@@ -9,6 +9,18 @@
 
 namespace portcullis::decoder {
 
+// A sanitizer's run time needs a few system calls more, a great deal of address space, and a place
+// to report to.
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define PORTCULLIS_SANITIZED 1
+#endif
+#endif
+#ifndef PORTCULLIS_SANITIZED
+#define PORTCULLIS_SANITIZED 0
+#endif
+inline constexpr bool kSanitized = PORTCULLIS_SANITIZED != 0;
+
 // Before any other thread exists: no new privileges, own namespaces and Landlock where the kernel
 // offers them (best effort), limits on memory, processor time and file size.
 Status limit_process(std::uint64_t memory, std::uint32_t cpu_seconds, std::uint64_t max_output);

@@ -23,7 +23,8 @@ namespace {
 constexpr int kSurvived = 42, kNotPrepared = 43;
 
 // What became of a worker that ran `call` after it had locked itself in.
-// The codecs' warm-up, which takes most of a worker's start and has no part in the lock, is left out on wish.
+// The codecs' warm-up, which takes most of a worker's start and has no part in the lock, is left
+// out on wish.
 enum class WarmUp { yes, no };
 
 Status prepare(int socket, const NewWorker& limits, WarmUp warm) {

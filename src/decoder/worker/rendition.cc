@@ -16,7 +16,9 @@ using vips::VOption;
 namespace {
 
 constexpr int kJpegQuality = 92;
-constexpr int kLossyQuality = 90;  // WebP and AVIF
+constexpr int kLossyQuality = 90;  // WebP
+constexpr int kAvifQuality = 75;
+constexpr int kManyPixels = 4'000'000;  // beyond, time counts for more than a tenth of the size
 
 Bytes take(VipsBlob* blob) {
   std::size_t size = 0;
@@ -80,15 +82,16 @@ Bytes jpeg(ByteView bytes, const Head& head, const Frames& frames) {
 }
 
 Bytes encode(ByteView bytes, const Head& head, const Frames& frames) {
+  const bool many = std::int64_t{frames.width} * frames.height > kManyPixels;
   switch (head.format) {
     case Format::jpeg:
       return jpeg(bytes, head, frames);
     case Format::png:
-      return take(pixels_only(frames).pngsave_buffer(plain()->set("compression", 6)));
+      return take(pixels_only(frames).pngsave_buffer(plain()->set("compression", many ? 3 : 6)));
     case Format::gif:
       return take(pixels_only(frames).gifsave_buffer(plain()->set("effort", 4)));
     case Format::webp: {
-      VOption* options = plain()->set("effort", 3);
+      VOption* options = plain()->set("effort", many ? 0 : 3);
       if (is_lossless_webp(bytes))
         options->set("lossless", true);
       else
@@ -99,8 +102,8 @@ Bytes encode(ByteView bytes, const Head& head, const Frames& frames) {
       return take(pixels_only(frames).heifsave_buffer(
           plain()
               ->set("compression", VIPS_FOREIGN_HEIF_COMPRESSION_AV1)
-              ->set("Q", 75)
-              ->set("effort", 2)));
+              ->set("Q", kAvifQuality)
+              ->set("effort", many ? 0 : 2)));
     case Format::jxl:
       return take(
           pixels_only(frames).jxlsave_buffer(plain()->set("distance", 1.0)->set("effort", 4)));

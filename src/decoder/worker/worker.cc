@@ -1,9 +1,9 @@
 #include "decoder/worker/worker.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <cstring>
 
 #include "decoder/packet.h"
@@ -86,10 +86,26 @@ WireReply answer(const WireJob& job, std::span<const UniqueFd> fds, JobFunction 
 
 }  // namespace
 
+namespace {
+
+// Nothing of the gate's: its standard output may be what an admin reads, its standard error the
+// log.
+Status leave_descriptors(int socket) {
+  ::close_range(3, static_cast<unsigned>(socket) - 1, 0);
+  ::close_range(static_cast<unsigned>(socket) + 1, ~0U, 0);
+  const UniqueFd nothing(::open("/dev/null", O_RDWR | O_CLOEXEC));
+  if (!nothing) return fail_errno("cannot open /dev/null");
+  for (const int standard : {0, 1, 2})
+    if (standard != 2 || !kSanitized)
+      if (::dup2(nothing.get(), standard) < 0) return fail_errno("cannot let go of a descriptor");
+  return {};
+}
+
+}  // namespace
+
 Status prepare_worker(int socket, const NewWorker& limits) {
-  for (int fd = 3; fd < 256; ++fd)
-    if (fd != socket) ::close(fd);
   try {
+    TRY(leave_descriptors(socket));
     start_vips();
     TRY(limit_process(limits.memory, limits.cpu_seconds, limits.max_output));
     warm_up();
@@ -102,13 +118,11 @@ Status prepare_worker(int socket, const NewWorker& limits) {
 }
 
 void run_worker(int socket, const NewWorker& limits, JobFunction function) {
-  if (const Status prepared = prepare_worker(socket, limits); !prepared) {
-    std::fprintf(stderr, "portcullis-decoder: %s\n", prepared.error().what.c_str());
-    ::_exit(1);
-  }
+  const Status prepared = prepare_worker(socket, limits);
   Ready ready;
-  put_text(ready.version, versions());
-  if (!send_struct(socket, ready)) ::_exit(1);
+  ready.is_locked = prepared.has_value();
+  put_text(ready.text, prepared ? versions() : prepared.error().what);
+  if (!send_struct(socket, ready) || !prepared) ::_exit(1);
   while (true) {
     std::vector<UniqueFd> fds;
     auto job = receive_struct<WireJob>(socket, fds, kJobFds, kForEver);
