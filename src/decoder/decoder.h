@@ -100,8 +100,10 @@ struct Decoded {
 struct Options {
   std::filesystem::path program;  // portcullis-decoder
   std::size_t workers = 1;
-  std::uint64_t memory =
-      1024ull * 1024 * 1024;  // RLIMIT_AS of a worker; 0: none (sanitizers need it)
+  // RLIMIT_AS of a worker; 0: none. A picture that needs more is refused with "validate-area" (or
+  // "validate-frames") before it is decoded: 1 GiB takes JPEG and PNG of 40 megapixels, but AVIF
+  // and JPEG XL of 8 only.
+  std::uint64_t memory = 1024ull * 1024 * 1024;
   std::uint64_t max_output = 256ull * 1024 * 1024;
   std::chrono::milliseconds timeout{
       15'000};  // of one decode, from hand-over to reply; also RLIMIT_CPU
@@ -119,14 +121,14 @@ class Pool {
   // Waits for its turn and for a worker (the waiting counts toward `deadline`).
   // Errors: Fault::client with pict-rs's code when the picture is at fault ("validate-width",
   // "validate-height", "validate-area", "validate-frames", "validate-file-size",
-  // "validate-file-empty", "media-disallowed" for a format that is switched off or unknown,
-  // "command-failure" for one that cannot be decoded); Fault::upstream, code "decoder-unanswered",
-  // when the worker died, hung or lied; Fault::limits, code "decoder-busy", when no worker came
-  // free in time.
+  // "validate-file-empty", "media-disallowed" for a format that is switched off,
+  // "command-failure" for what is none of the six or cannot be decoded); Fault::upstream, code
+  // "decoder-unanswered", when the worker died, hung or lied; Fault::limits, code "decoder-busy",
+  // when no worker came free in time.
   virtual Result<Decoded> decode(const Job& job, Deadline deadline) = 0;
 
   struct Health {
-    std::size_t ready = 0, busy = 0;
+    std::size_t ready = 0, busy = 0, waiting = 0;  // workers, workers, jobs
     std::uint64_t died = 0, timed_out = 0, done = 0;
   };
   virtual Health health() const = 0;

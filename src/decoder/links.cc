@@ -64,6 +64,8 @@ WorkerLink::Outcome WorkerLink::ask(const Job& job, std::chrono::milliseconds ti
 
   std::vector<UniqueFd> none;
   const auto reply = receive_struct<WireReply>(socket_.get(), none, 0, timeout);
+  if (!reply && reply.error().code == kUnread)
+    return {unanswered("the worker was gone"), Trouble::gone};
   if (!reply && reply.error().fault == Fault::limits)
     return {unanswered("the worker did not answer in time"), Trouble::timed_out};
   if (!reply) return {unanswered("the worker died: " + reply.error().what), Trouble::died};

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 
@@ -194,6 +195,30 @@ TEST(Worker, that_says_nothing_whole_is_unanswered) {
     ::send(socket, many.data(), many.size(), 0);
   });
   EXPECT_EQ(long_answer.trouble, Trouble::died);
+}
+
+TEST(Worker, that_ended_before_it_got_the_job_leaves_it_to_another) {
+  int pair[2];
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+  WorkerLink link(UniqueFd(pair[0]), UniqueFd(), "test");
+  ::close(pair[1]);
+  const UniqueFd spool(::memfd_create("spool", MFD_CLOEXEC));
+  EXPECT_EQ(link.ask(any_job(spool.get()), std::chrono::seconds(10)).trouble, Trouble::gone);
+}
+
+TEST(Worker, that_ends_without_having_read_the_job_leaves_it_to_another) {
+  int pair[2];
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+  WorkerLink link(UniqueFd(pair[0]), UniqueFd(), "test");
+  UniqueFd theirs(pair[1]);
+  const UniqueFd spool(::memfd_create("spool", MFD_CLOEXEC));
+  std::thread worker([&] {
+    pollfd job{theirs.get(), POLLIN, 0};
+    ::poll(&job, 1, -1);
+    theirs.reset();
+  });
+  EXPECT_EQ(link.ask(any_job(spool.get()), std::chrono::seconds(10)).trouble, Trouble::gone);
+  worker.join();
 }
 
 TEST(Worker, that_sends_descriptors_back_is_unanswered) {

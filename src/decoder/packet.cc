@@ -58,7 +58,9 @@ Result<Received> receive_packet(int socket, std::span<std::byte> into, std::size
   do {
     count = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
   } while (count < 0 && errno == EINTR);
-  if (count < 0) return fail(Fault::upstream, "cannot receive: {}", std::strerror(errno));
+  if (count < 0)  // a Unix socket is reset when it is closed before all was read from it
+    return fail_with(Fault::upstream, errno == ECONNRESET ? kUnread : "", "cannot receive: {}",
+                     std::strerror(errno));
 
   Received received{static_cast<std::size_t>(count), {}};
   for (cmsghdr* header = CMSG_FIRSTHDR(&message); header; header = CMSG_NXTHDR(&message, header)) {

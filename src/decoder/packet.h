@@ -15,6 +15,9 @@ namespace portcullis::decoder {
 // Blocks while the other end's queue is full. A closed other end is an error, not a signal.
 Status send_packet(int socket, ByteView packet, std::span<const int> fds);
 
+// The code of the error when the other end went without having read what was sent to it.
+inline constexpr const char* kUnread = "unread";
+
 struct Received {
   std::size_t size = 0;  // 0: the other end is closed
   std::vector<UniqueFd> fds;

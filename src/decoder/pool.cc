@@ -57,6 +57,7 @@ class WorkerPool final : public Pool {
     Health health = counts_;
     health.ready = idle_.size();
     health.busy = busy_;
+    health.waiting = waiting_.size();
     return health;
   }
 

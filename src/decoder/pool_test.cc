@@ -1,11 +1,18 @@
 // The pool with real, locked-in workers, some of which misbehave on purpose.
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 
+#include <csignal>
+#include <filesystem>
 #include <fstream>
+#include <mutex>
 #include <thread>
 
 #include "decoder/decoder.h"
+#include "decoder/worker/lock_in.h"
 
 namespace portcullis::decoder {
 namespace {
@@ -138,6 +145,140 @@ TEST_F(PoolTest, one_owner_never_holds_more_than_one_worker) {
   EXPECT_FALSE(second_done);
   hog.join();
   second.join();
+}
+
+TEST_F(PoolTest, uploads_go_before_remote_pictures_before_imports_before_rescans) {
+  const auto workers = pool(1);
+  std::mutex mutex;
+  std::vector<Priority> order;
+  std::vector<std::thread> threads;
+  const auto start = [&](Priority priority) {
+    threads.emplace_back([&, priority] {
+      EXPECT_TRUE(decode(*workers, "slow" + std::string(kPixel), "", priority));
+      const std::scoped_lock lock(mutex);
+      order.push_back(priority);
+    });
+  };
+  start(Priority::rescan);
+  while (workers->health().busy == 0) std::this_thread::yield();
+  std::size_t waiting = 0;
+  for (const Priority priority :
+       {Priority::rescan, Priority::import, Priority::remote, Priority::upload}) {
+    start(priority);
+    ++waiting;
+    while (workers->health().waiting < waiting && workers->health().done == 0)
+      std::this_thread::yield();
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(order, (std::vector{Priority::rescan, Priority::upload, Priority::remote,
+                                Priority::import, Priority::rescan}));
+}
+
+// The processes that `parent` has started.
+std::vector<pid_t> children_of(pid_t parent) {
+  std::vector<pid_t> found;
+  for (const auto& task :
+       std::filesystem::directory_iterator(fmt::format("/proc/{}/task", parent))) {
+    std::ifstream list(task.path() / "children");
+    for (pid_t pid; list >> pid;) found.push_back(pid);
+  }
+  return found;
+}
+
+bool has_ended(pid_t pid) {
+  std::ifstream file(fmt::format("/proc/{}/stat", pid));
+  std::string text;
+  std::getline(file, text);
+  const auto name_end = text.rfind(')');
+  return name_end == std::string::npos || text[name_end + 2] == 'Z';
+}
+
+// Comes back when the process has ended with all its threads.
+void wait_for_end(const UniqueFd& process) {
+  pollfd ended{process.get(), POLLIN, 0};
+  ::poll(&ended, 1, -1);
+}
+UniqueFd process_of(pid_t pid) {
+  return UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+}
+void end(pid_t pid) {
+  const UniqueFd process = process_of(pid);
+  ::kill(pid, SIGKILL);
+  wait_for_end(process);
+}
+
+TEST_F(PoolTest, a_worker_that_ended_while_idle_costs_no_answer) {
+  const auto workers = pool(1);
+  const pid_t keeper = children_of(::getpid()).at(0);
+  end(children_of(keeper).at(0));
+  const auto decoded = decode(*workers, kPixel);
+  EXPECT_TRUE(decoded) << decoded.error().what;
+  EXPECT_EQ(workers->health().died, 1u);
+}
+
+TEST_F(PoolTest, Invariant4_without_its_keeper_the_pool_starts_another) {
+  const auto workers = pool(2);
+  const pid_t keeper = children_of(::getpid()).at(0);
+  std::vector<UniqueFd> ending;
+  for (const pid_t worker : children_of(keeper)) ending.push_back(process_of(worker));
+  end(keeper);
+  for (const UniqueFd& worker : ending) wait_for_end(worker);
+  EXPECT_EQ(ending.size(), 2u);
+  for (int i = 0; i < 3; ++i) {
+    const auto decoded = decode(*workers, kPixel);
+    EXPECT_TRUE(decoded) << decoded.error().what;
+  }
+}
+
+TEST_F(PoolTest, neither_keeper_nor_a_hanging_worker_outlives_a_killed_gate) {
+  int pipe[2];
+  ASSERT_EQ(::pipe(pipe), 0);
+  const pid_t gate = ::fork();
+  if (gate == 0) {
+    const auto workers = pool(1, std::chrono::minutes(5));
+    std::thread hang([&] { (void)decode(*workers, "hang"); });
+    while (workers->health().busy == 0) std::this_thread::yield();
+    const pid_t keeper = children_of(::getpid()).at(0);
+    const pid_t pids[] = {keeper, children_of(keeper).at(0)};
+    (void)!::write(pipe[1], pids, sizeof pids);
+    hang.join();
+    ::_exit(0);
+  }
+  pid_t pids[2] = {};
+  ASSERT_EQ(::read(pipe[0], pids, sizeof pids), static_cast<ssize_t>(sizeof pids));
+  EXPECT_FALSE(has_ended(pids[0]));
+  EXPECT_FALSE(has_ended(pids[1]));
+  ::kill(gate, SIGKILL);
+  ::waitpid(gate, nullptr, 0);
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while ((!has_ended(pids[0]) || !has_ended(pids[1])) && std::chrono::steady_clock::now() < until)
+    std::this_thread::yield();
+  EXPECT_TRUE(has_ended(pids[0]));
+  EXPECT_TRUE(has_ended(pids[1]));
+  ::close(pipe[0]);
+  ::close(pipe[1]);
+}
+
+TEST_F(PoolTest, signals_to_the_whole_service_leave_decoding_to_the_gate) {
+  const auto workers = pool(1);
+  const pid_t keeper = children_of(::getpid()).at(0);
+  for (const pid_t pid : {keeper, children_of(keeper).at(0)})
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) ::kill(pid, signal);
+  EXPECT_TRUE(decode(*workers, kPixel));
+  EXPECT_EQ(workers->health().died, 0u);
+}
+
+TEST_F(PoolTest, a_worker_cannot_write_what_an_admin_reads) {
+  ::testing::internal::CaptureStdout();
+  ::testing::internal::CaptureStderr();
+  {
+    const auto workers = pool(1);
+    EXPECT_TRUE(decode(*workers, "print" + std::string(kPixel)));
+  }
+  const std::string out = ::testing::internal::GetCapturedStdout(),
+                    error = ::testing::internal::GetCapturedStderr();
+  EXPECT_EQ(out.find("forged"), std::string::npos);
+  if (!kSanitized) EXPECT_EQ(error.find("forged"), std::string::npos) << error;
 }
 
 TEST_F(PoolTest, workers_are_replaced_after_their_number_of_jobs) {

@@ -118,7 +118,7 @@ Status filter_system_calls() {
 #if PORTCULLIS_SANITIZED
   // What the sanitizers' run time needs to allocate, to report and to end.
   for (const int call : {SCMP_SYS(readlink), SCMP_SYS(getrlimit), SCMP_SYS(prlimit64),
-                         SCMP_SYS(newfstatat), SCMP_SYS(fstat), SCMP_SYS(sched_setaffinity)})
+                         SCMP_SYS(newfstatat), SCMP_SYS(fstat), SCMP_SYS(sched_setaffinity), SCMP_SYS(pipe2)})
     TRY(allow(rules, call));
 #endif
   if (const int code = seccomp_load(rules); code != 0)

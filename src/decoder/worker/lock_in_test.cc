@@ -119,6 +119,8 @@ TEST(LockIn, kills_a_worker_that_makes_a_forbidden_system_call) {
              ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
          ::syscall(SYS_mprotect, page, 4096, PROT_READ | PROT_EXEC);
        }},
+      {"open_by_handle_at", [] { ::syscall(SYS_open_by_handle_at, 0, nullptr, 0); }},
+      {"a call by a number of the x32 ABI", [] { ::syscall(0x40000000 | SYS_getpid); }},
       {"setrlimit", [] { ::syscall(SYS_setrlimit, 0, nullptr); }},
       {"setuid", [] { ::syscall(SYS_setuid, 0); }},
       {"keyctl", [] { ::syscall(SYS_keyctl, 0); }},

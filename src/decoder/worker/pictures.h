@@ -24,7 +24,8 @@ struct NotTaken {
   std::string what;
 };
 
-// Starts libvips with the loaders and savers of the six formats and no others.
+// Starts libvips with the loaders and savers of the six formats and no others. Once; a second call
+// does nothing.
 void start_vips();
 // Every codec once, so that whatever it opens is open before the lock.
 void warm_up();

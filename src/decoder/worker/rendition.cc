@@ -82,14 +82,14 @@ Bytes jpeg(ByteView bytes, const Head& head, const Frames& frames) {
 }
 
 Bytes encode(ByteView bytes, const Head& head, const Frames& frames) {
-  const bool many = std::int64_t{frames.width} * frames.height > kManyPixels;
+  const bool many = std::int64_t{frames.width} * frames.height * frames.count > kManyPixels;
   switch (head.format) {
     case Format::jpeg:
       return jpeg(bytes, head, frames);
     case Format::png:
       return take(pixels_only(frames).pngsave_buffer(plain()->set("compression", many ? 3 : 6)));
     case Format::gif:
-      return take(pixels_only(frames).gifsave_buffer(plain()->set("effort", 4)));
+      return take(pixels_only(frames).gifsave_buffer(plain()->set("effort", many ? 1 : 4)));
     case Format::webp: {
       VOption* options = plain()->set("effort", many ? 0 : 3);
       if (is_lossless_webp(bytes))

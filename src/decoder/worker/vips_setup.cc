@@ -1,3 +1,5 @@
+#include <utility>
+
 #include "decoder/worker/pictures.h"
 
 namespace portcullis::decoder {
@@ -18,6 +20,8 @@ GLogWriterOutput say_nothing(GLogLevelFlags, const GLogField*, gsize, gpointer) 
 }  // namespace
 
 void start_vips() {
+  static bool is_started = false;
+  if (std::exchange(is_started, true)) return;
   g_log_set_writer_func(say_nothing, nullptr, nullptr);
   g_log_set_default_handler([](const gchar*, GLogLevelFlags, const gchar*, gpointer) {}, nullptr);
   if (VIPS_INIT("portcullis-decoder") != 0) throw vips::VError();
