@@ -93,12 +93,18 @@ Result<std::unique_ptr<KeeperLink>> KeeperLink::start(const std::filesystem::pat
   ::posix_spawn_file_actions_adddup2(&actions, theirs.get(), kControlFd);
   std::string name = program.string();
   char* const arguments[] = {name.data(), nullptr};
-  // libvips: keep everything in memory, generate no code, one arena; nothing of our own
-  // environment.
-  std::string environment[] = {"VIPS_DISC_THRESHOLD=1000g", "VIPS_NOVECTOR=1", "MALLOC_ARENA_MAX=1",
-                               "ORC_CODE=backup"};
-  char* const variables[] = {environment[0].data(), environment[1].data(), environment[2].data(),
-                             environment[3].data(), nullptr};
+  // libvips: keep everything in memory, generate no code. malloc: one arena, and up to 64 MiB kept
+  // for the next picture; giving them back costs a third of a small one's time in page faults.
+  // Nothing of our own environment.
+  std::string environment[] = {"VIPS_DISC_THRESHOLD=1000g",
+                               "VIPS_NOVECTOR=1",
+                               "ORC_CODE=backup",
+                               "MALLOC_ARENA_MAX=1",
+                               "MALLOC_TRIM_THRESHOLD_=67108864",
+                               "MALLOC_MMAP_THRESHOLD_=16777216"};
+  std::vector<char*> variables;
+  for (std::string& variable : environment) variables.push_back(variable.data());
+  variables.push_back(nullptr);
   pid_t pid = -1;
   // Nor its way with signals.
   posix_spawnattr_t attributes;
@@ -109,7 +115,8 @@ Result<std::unique_ptr<KeeperLink>> KeeperLink::start(const std::filesystem::pat
   ::sigemptyset(&signals);
   ::posix_spawnattr_setsigmask(&attributes, &signals);
   ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
-  const int error = ::posix_spawn(&pid, name.c_str(), &actions, &attributes, arguments, variables);
+  const int error =
+      ::posix_spawn(&pid, name.c_str(), &actions, &attributes, arguments, variables.data());
   ::posix_spawnattr_destroy(&attributes);
   ::posix_spawn_file_actions_destroy(&actions);
   if (error != 0) return fail(Fault::us, "{} cannot be started: {}", name, std::strerror(error));

@@ -209,7 +209,7 @@ Head read_head(ByteView bytes, const WireJob& job) {
 }
 
 Frames decode(ByteView bytes, const Head& head) {
-  VOption* options = VImage::option();
+  VOption* options = VImage::option()->set("access", VIPS_ACCESS_SEQUENTIAL);
   if (head.frames > 1) options->set("n", -1);
   VImage image = load(head.format, bytes, options).copy_memory();
 

@@ -117,8 +117,9 @@ Status filter_system_calls() {
   TRY(allow(rules, SCMP_SYS(tgkill), {equal(0, static_cast<std::uint64_t>(::getpid()))}));
 #if PORTCULLIS_SANITIZED
   // What the sanitizers' run time needs to allocate, to report and to end.
-  for (const int call : {SCMP_SYS(readlink), SCMP_SYS(getrlimit), SCMP_SYS(prlimit64),
-                         SCMP_SYS(newfstatat), SCMP_SYS(fstat), SCMP_SYS(sched_setaffinity), SCMP_SYS(pipe2)})
+  for (const int call :
+       {SCMP_SYS(readlink), SCMP_SYS(getrlimit), SCMP_SYS(prlimit64), SCMP_SYS(newfstatat),
+        SCMP_SYS(fstat), SCMP_SYS(sched_setaffinity), SCMP_SYS(pipe2)})
     TRY(allow(rules, call));
 #endif
   if (const int code = seccomp_load(rules); code != 0)

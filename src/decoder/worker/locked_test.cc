@@ -148,7 +148,7 @@ TEST_F(LockedTest, what_fits_the_memory_is_taken_and_what_does_not_is_refused_fr
     const bool animated = std::string_view(kind.name).starts_with("animated");
     double largest = 0;
     bool refused = false;
-    for (const double megapixels : {0.4, 1.0, 2.5, 8.0}) {
+    for (const double megapixels : {0.5, 3.2, 8.0}) {
       const int side = static_cast<int>(std::sqrt(megapixels * 1e6 / (animated ? 5 : 1)));
       const auto decoded = decode(*workers, kind.encode(textured(side, side)));
       if (!decoded) {

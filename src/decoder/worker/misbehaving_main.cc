@@ -13,7 +13,8 @@
 namespace portcullis::decoder {
 namespace {
 
-// 2 GiB, twice what a worker may have; only a sanitizer's build, which has no such limit, gets there.
+// 2 GiB, twice what a worker may have; only a sanitizer's build, which has no such limit, gets
+// there.
 constexpr std::size_t kEnough = 128;
 constexpr timespec kSlow{.tv_sec = 0, .tv_nsec = 200'000'000};
 

@@ -70,8 +70,11 @@ Frames decode(ByteView bytes, const Head& head);
 
 // A frame over a background, 8 bits, three channels, in memory.
 vips::VImage flat(const Frames& frames, int index, double background);
-// Means over boxes of pixels, for each axis that stays at least `side` long; what resized() then
-// has to do is little. `picture` is 8 bits, three channels, in memory.
+// Means over boxes of pixels, whole ones, of which none is left out. `picture` is 8 bits, three
+// channels, in memory, and at least as large as the result.
+vips::VImage box_means(const vips::VImage& picture, int width, int height);
+// Shrunk by a whole number on each axis that stays at least `side` long; what resized() then has to
+// do is little.
 vips::VImage box_shrunk(const vips::VImage& picture, int side);
 // Resized without keeping the aspect, antialiased.
 vips::VImage resized(const vips::VImage& picture, int width, int height);

@@ -22,48 +22,49 @@ VImage flat(const Frames& frames, int index, double background) {
 }
 
 // libvips's own shrink takes ten times as long without generated code.
-VImage box_shrunk(const VImage& picture, int side) {
-  const auto width = static_cast<std::size_t>(picture.width()),
-             height = static_cast<std::size_t>(picture.height()),
-             least = static_cast<std::size_t>(side);
-  const std::size_t columns = width / std::max<std::size_t>(1, width / least),
-                    rows = height / std::max<std::size_t>(1, height / least);
-  if (columns == width && rows == height) return picture;
+VImage box_means(const VImage& picture, int width, int height) {
+  const auto from_width = static_cast<std::size_t>(picture.width()),
+             from_height = static_cast<std::size_t>(picture.height()),
+             columns = static_cast<std::size_t>(width), rows = static_cast<std::size_t>(height);
+  if (columns == from_width && rows == from_height) return picture;
+  PORTCULLIS_CHECK(columns > 0 && rows > 0 && columns <= from_width && rows <= from_height);
 
   constexpr std::size_t kBands = 3;
   const auto* from = static_cast<const std::uint8_t*>(picture.data());
   auto* pixels = static_cast<std::uint8_t*>(g_malloc(columns * rows * kBands));
   std::uint8_t* into = pixels;
-  std::vector<std::uint32_t> sums(columns * kBands);
-  // Box i of n on an axis is [i * length / n, (i + 1) * length / n): no pixel is left out.
-  std::vector<std::size_t> edges(columns + 1);
-  for (std::size_t i = 0; i <= columns; ++i) edges[i] = i * width / columns;
+  std::vector<std::uint32_t> sums(from_width * kBands);  // of the rows that make one
   for (std::size_t row = 0; row < rows; ++row) {
-    const std::size_t top = row * height / rows, bottom = (row + 1) * height / rows;
+    const std::size_t top = row * from_height / rows, bottom = (row + 1) * from_height / rows;
     std::ranges::fill(sums, 0);
     for (std::size_t y = top; y < bottom; ++y) {
-      const std::uint8_t* pixel = from + y * width * kBands;
-      for (std::size_t i = 0; i < columns; ++i) {
-        std::uint32_t red = 0, green = 0, blue = 0;
-        for (std::size_t x = edges[i]; x < edges[i + 1]; ++x, pixel += kBands) {
-          red += pixel[0];
-          green += pixel[1];
-          blue += pixel[2];
-        }
-        sums[i * kBands] += red;
-        sums[i * kBands + 1] += green;
-        sums[i * kBands + 2] += blue;
-      }
+      const std::uint8_t* channel = from + y * sums.size();
+      std::uint32_t* const sum = sums.data();
+      for (std::size_t i = 0; i < sums.size(); ++i) sum[i] += channel[i];
     }
-    for (std::size_t i = 0; i < columns; ++i) {
-      const auto area = static_cast<std::uint32_t>((bottom - top) * (edges[i + 1] - edges[i]));
-      for (std::size_t band = 0; band < kBands; ++band)
-        *into++ = static_cast<std::uint8_t>((sums[i * kBands + band] + area / 2) / area);
+    const std::uint32_t* sum = sums.data();
+    std::size_t left = 0;
+    for (std::size_t column = 0; column < columns; ++column) {
+      const std::size_t right = (column + 1) * from_width / columns;
+      const auto area = static_cast<std::uint32_t>((bottom - top) * (right - left));
+      std::uint32_t red = 0, green = 0, blue = 0;
+      for (; left < right; ++left, sum += kBands) {
+        red += sum[0];
+        green += sum[1];
+        blue += sum[2];
+      }
+      for (const std::uint32_t total : {red, green, blue})
+        *into++ = static_cast<std::uint8_t>((total + area / 2) / area);
     }
   }
-  return VImage::new_from_memory_steal(pixels, columns * rows * kBands, static_cast<int>(columns),
-                                       static_cast<int>(rows), kBands, VIPS_FORMAT_UCHAR)
+  return VImage::new_from_memory_steal(pixels, columns * rows * kBands, width, height, kBands,
+                                       VIPS_FORMAT_UCHAR)
       .copy(VImage::option()->set("interpretation", VIPS_INTERPRETATION_sRGB));
+}
+
+VImage box_shrunk(const VImage& picture, int side) {
+  const auto shorter = [side](int length) { return length / std::max(1, length / side); };
+  return box_means(picture, shorter(picture.width()), shorter(picture.height()));
 }
 
 VImage resized(const VImage& picture, int width, int height) {

@@ -12,9 +12,12 @@ namespace {
 
 constexpr double kWhite = 255, kBlack = 0;
 
+// PDQ's reference takes the nearest pixel where this takes the mean of a box.
 WireFingerprint fingerprint_of(const VImage& picture) {
   const hash::Size size = hash::pdq_input_size(picture.width(), picture.height());
-  const Bytes rgb = rgb_of(resized(picture, size.width, size.height));
+  const bool shrinks = picture.width() >= size.width && picture.height() >= size.height;
+  const Bytes rgb = rgb_of(shrinks ? box_means(picture, size.width, size.height)
+                                   : resized(picture, size.width, size.height));
   const hash::Dihedral print = hash::pdq_dihedral(
       {reinterpret_cast<const std::uint8_t*>(rgb.data()), rgb.size()}, size.width, size.height);
   return {print.pdq, print.quality};
@@ -26,11 +29,12 @@ Bytes view_of(const VImage& picture, const ViewSize& size) {
                                    (whole.height() - size.height) / 2, size.width, size.height));
 }
 
-// How small a picture may be made at once, so that everything is still made of it by shrinking.
+// How small a picture may be made at once, so that every view is still made of it by shrinking.
 int least_side(const WireJob& job) {
-  int side = 512;
+  int side = 1;
   for (std::size_t i = 0; i < job.view_count; ++i)
-    side = std::max<int>({side, job.views[i].resize_width, job.views[i].resize_height});
+    // twice as large, so that the last step still weighs its pixels
+    side = std::max<int>({side, 2 * job.views[i].resize_width, 2 * job.views[i].resize_height});
   return side;
 }
 
@@ -45,9 +49,9 @@ void add_views(Done& done, const VImage& picture, const WireJob& job) {
 
 void look_at_still(Done& done, const Frames& frames, const WireJob& job) {
   for (const double background : backgrounds_of(frames)) {
-    const VImage picture = box_shrunk(flat(frames, 0, background), least_side(job));
+    const VImage picture = flat(frames, 0, background);
     done.fingerprints.push_back(fingerprint_of(picture));
-    add_views(done, picture, job);
+    if (job.view_count > 0) add_views(done, box_shrunk(picture, least_side(job)), job);
   }
 }
 
@@ -63,7 +67,7 @@ void look_at_animation(Done& done, const Frames& frames, const WireJob& job) {
       const ByteView pixels(static_cast<const std::byte*>(picture.data()),
                             VIPS_IMAGE_SIZEOF_IMAGE(picture.get_image()));
       if (!seen.insert(sha256_of(pixels)).second) continue;
-      const WireFingerprint print = fingerprint_of(box_shrunk(picture, least_side(job)));
+      const WireFingerprint print = fingerprint_of(picture);
       if (background == kWhite) {
         changes.back() = hash::distance(print.pdq[0], before);
         before = print.pdq[0];

@@ -555,6 +555,21 @@ TEST_F(WorkerTest, a_truncated_file_is_never_taken_as_a_whole_one) {
     }
 }
 
+TEST_F(WorkerTest, box_means_leave_no_pixel_out_and_keep_the_mean) {
+  const VImage image = landscape(701, 333);
+  for (const auto& [width, height] : {std::pair{700, 332}, std::pair{350, 333}, std::pair{64, 48},
+                                      std::pair{1, 1}, std::pair{701, 333}}) {
+    const VImage small = box_means(image, width, height);
+    EXPECT_EQ(small.width(), width);
+    EXPECT_EQ(small.height(), height);
+    EXPECT_NEAR(small.avg(), image.avg(), 1) << width;
+  }
+  EXPECT_EQ(difference(box_means(image.zoom(3, 2).copy_memory(), 701, 333), image), 0);
+  VImage last = VImage::black(100, 100, VImage::option()->set("bands", 3)).copy_memory();
+  last.draw_rect({255, 255, 255}, 99, 99, 1, 1, VImage::option()->set("fill", true));
+  EXPECT_GT(box_means(last, 9, 9)(8, 8)[0], 0);
+}
+
 TEST_F(WorkerTest, every_distinct_frame_of_an_animation_is_hashed_and_the_rest_kept) {
   for (const bool gif : {true, false}) {
     const VImage strip = animation(6, 240, 160);
