@@ -95,9 +95,10 @@ Result<int> check_command(const std::string& config_file) {
   check_lists(doctor, *data, *rows);
   check_policy(doctor, *config, *rows);
   const auto uploads = (*store)->get_switch("uploads");
-  if (uploads && *uploads && !store::is_open(**uploads, clock.now()))
-    doctor.warning("uploads",
-                   "closed by " + (*uploads)->who + "; `portcullis lockdown off` opens them");
+  if (!doctor.look("uploads", uploads, "the switch is readable")) return doctor.report();
+  const std::optional<store::Switch>& value = *uploads;
+  if (value && !store::is_open(*value, clock.now()))
+    doctor.warning("uploads", "closed by " + value->who + "; `portcullis lockdown off` opens them");
   return doctor.report();
 }
 

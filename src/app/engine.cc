@@ -70,14 +70,14 @@ Result<std::unique_ptr<Engine>> Engine::create(config::Config config, const Cloc
   return engine;
 }
 
-Engine::Engine(config::Config config_, DataFolder data_, const Clock& clock_,
-               std::unique_ptr<decoder::Pool> decoders_, std::unique_ptr<store::Store> store_,
-               std::string decoder_problem)
-    : config(std::move(config_)),
-      data(std::move(data_)),
-      clock(clock_),
-      decoders(std::move(decoders_)),
-      store(std::move(store_)),
+Engine::Engine(config::Config read_config, DataFolder opened_data, const Clock& given_clock,
+               std::unique_ptr<decoder::Pool> started_decoders,
+               std::unique_ptr<store::Store> opened_store, std::string decoder_problem)
+    : config(std::move(read_config)),
+      data(std::move(opened_data)),
+      clock(given_clock),
+      decoders(std::move(started_decoders)),
+      store(std::move(opened_store)),
       pools(config),
       loader(config, data, pools.cpu, pools.inference, clock),
       decoder_problem_(std::move(decoder_problem)) {}

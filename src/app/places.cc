@@ -53,7 +53,7 @@ Result<config::Config> load_config(const fs::path& file) {
 }
 
 Result<DataFolder> open_data_folder(const config::Config& config) {
-  const DataFolder data{config.data};
+  DataFolder data{config.data};
   for (const fs::path& folder : {data.root, data.blobs(), data.spool(), data.lists()}) {
     std::error_code error;
     if (fs::create_directories(folder, error))

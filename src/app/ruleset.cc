@@ -1,5 +1,7 @@
 #include "app/ruleset.h"
 
+#include <thread>
+
 #include "base/log.h"
 
 namespace portcullis::app {

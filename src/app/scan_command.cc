@@ -3,7 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <boost/asio/detached.hpp>
+#include <boost/asio/co_spawn.hpp>
 #include <boost/json.hpp>
 #include <cstdio>
 
@@ -18,7 +18,7 @@ namespace json = boost::json;
 
 namespace {
 
-enum Exit { kAccepted = 0, kRefused = 1, kUnanswered = 2 };
+enum Exit { accepted = 0, refused = 1, unanswered = 2 };
 
 struct Scanned {
   std::string file;
@@ -27,13 +27,13 @@ struct Scanned {
 };
 
 Exit exit_of(const Scanned& one) {
-  if (!one.screening) return kUnanswered;
-  if (one.screening->not_taken) return kRefused;
+  if (!one.screening) return unanswered;
+  if (one.screening->not_taken) return refused;
   const policy::Verdict& verdict = one.screening->verdict;
-  if (verdict.unanswered) return kUnanswered;
+  if (verdict.unanswered) return unanswered;
   return verdict.outcome == policy::Outcome::accept || verdict.outcome == policy::Outcome::label
-             ? kAccepted
-             : kRefused;
+             ? accepted
+             : refused;
 }
 
 // Standard input as a file that can be read at any place.
@@ -87,6 +87,20 @@ Task<Scanned> scan_one(Engine& engine, std::string file) {
   result.screening = co_await engine.scanner->scan(*original, {policy::Origin::upload, {}}, nullptr,
                                                    deadline, scan::Reuse::no);
   co_return result;
+}
+
+// Runs the scan on a loop of its own.
+Scanned wait_for(Task<Scanned> task) {
+  asio::io_context loop;
+  std::exception_ptr thrown;
+  Scanned scanned;
+  asio::co_spawn(loop, std::move(task), [&](std::exception_ptr error, Scanned result) {
+    thrown = error;
+    scanned = std::move(result);
+  });
+  loop.run();
+  if (thrown) std::rethrow_exception(thrown);
+  return scanned;
 }
 
 std::string verdict_text(const Scanned& one) {
@@ -157,25 +171,18 @@ Result<int> scan_command(const ScanOptions& options) {
   const std::vector<std::string> files = expand(options.files);
   if (files.empty()) return fail(Fault::client, "there is no file to scan");
 
-  asio::io_context loop;
   std::vector<std::vector<std::string>> rows{{"FILE", "VERDICT", "SCORES", "WHY"}};
-  Exit worst = kAccepted;
+  Exit worst = accepted;
   const bool progress = !options.json && ::isatty(STDERR_FILENO) != 0;
-  auto work = [&]() -> Task<void> {
-    for (std::size_t i = 0; i < files.size(); ++i) {
-      if (progress) std::fprintf(stderr, "\r%zu of %zu ", i + 1, files.size());
-      const Scanned one = co_await scan_one(*engine, files[i]);
-      worst = std::max(worst, exit_of(one));
-      if (options.json)
-        std::printf("%s\n", json_line(one).c_str());
-      else
-        rows.push_back({one.file, verdict_text(one), scores_text(one), why_text(one)});
-    }
-  };
-  std::exception_ptr thrown;
-  asio::co_spawn(loop, work(), [&](std::exception_ptr error) { thrown = error; });
-  loop.run();
-  if (thrown) std::rethrow_exception(thrown);
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    if (progress) std::fprintf(stderr, "\r%zu of %zu ", i + 1, files.size());
+    const Scanned one = wait_for(scan_one(*engine, files[i]));
+    worst = std::max(worst, exit_of(one));
+    if (options.json)
+      std::printf("%s\n", json_line(one).c_str());
+    else
+      rows.push_back({one.file, verdict_text(one), scores_text(one), why_text(one)});
+  }
   if (progress) std::fprintf(stderr, "\r\x1b[K");
   if (!options.json) std::fputs(table(rows).c_str(), stdout);
   return worst;

@@ -64,8 +64,10 @@ std::string multipart(const std::vector<std::string>& files,
                       const std::string& field = "images[]") {
   std::string body;
   for (const std::string& file : files)
-    body += "--b\r\nContent-Disposition: form-data; name=\"" + field +
-            "\"; filename=\"x.png\"\r\nContent-Type: image/png\r\n\r\n" + file + "\r\n";
+    body += fmt::format(
+        "--b\r\nContent-Disposition: form-data; name=\"{}\"; filename=\"x.png\"\r\n"
+        "Content-Type: image/png\r\n\r\n{}\r\n",
+        field, file);
   return body + "--b--\r\n";
 }
 
