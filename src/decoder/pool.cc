@@ -41,6 +41,7 @@ class WorkerPool final : public Pool {
 
   Status start() {
     std::vector<std::future<Result<std::unique_ptr<WorkerLink>>>> starting;
+    starting.reserve(options_.workers);
     for (std::size_t i = 0; i < options_.workers; ++i)
       starting.push_back(
           std::async(std::launch::async, [this] { return keeper_->new_worker(options_); }));

@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 
 #include <cmath>
+#include <set>
 
 #include "decoder/worker/lock_in.h"
 #include "decoder/worker/pictures.h"
@@ -143,12 +144,15 @@ TEST_F(LockedTest, every_kind_of_picture_is_decoded_and_rebuilt_under_the_lock) 
 // little larger is refused by its size, not by a death.
 TEST_F(LockedTest, what_fits_the_memory_is_taken_and_what_does_not_is_refused_from_the_header) {
   if (kSanitized) GTEST_SKIP() << "sanitizers run without a bound on memory";
-  const auto workers = pool(364ull << 20);
+  const auto workers = pool(400ull << 20);
+  const std::set<std::string_view> like_others{"grey jpeg", "display p3 jpeg", "interlaced png",
+                                               "palette png"};
   for (const Kind& kind : kKinds) {
+    if (like_others.contains(kind.name)) continue;
     const bool animated = std::string_view(kind.name).starts_with("animated");
     double largest = 0;
     bool refused = false;
-    for (const double megapixels : {0.5, 3.2, 8.0}) {
+    for (const double megapixels : {0.5, 3.2, 11.0}) {
       const int side = static_cast<int>(std::sqrt(megapixels * 1e6 / (animated ? 5 : 1)));
       const auto decoded = decode(*workers, kind.encode(textured(side, side)));
       if (!decoded) {
