@@ -126,6 +126,7 @@ Status Gate::clean_up() {
 Status Gate::listen() {
   const config::Config& config = engine_->config;
   std::vector<asio::io_context*> loops;
+  loops.reserve(loops_.size());
   for (const auto& loop : loops_) loops.push_back(loop.get());
   media_server_ = TRY(net::Server::create(
       std::move(loops), server_options(config, config.listen.media),
