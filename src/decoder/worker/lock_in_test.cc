@@ -22,7 +22,6 @@ namespace {
 
 constexpr int kSurvived = 42, kNotPrepared = 43;
 
-// What became of a worker that ran `call` after it had locked itself in.
 // The codecs' warm-up, which takes most of a worker's start and has no part in the lock, is left
 // out on wish.
 enum class WarmUp { yes, no };
@@ -34,6 +33,7 @@ Status prepare(int socket, const NewWorker& limits, WarmUp warm) {
   return filter_system_calls();
 }
 
+// What became of a worker that ran `call` after it had locked itself in.
 int fate_of(const std::function<void()>& call, bool second_thread, WarmUp warm) {
   int pair[2];
   EXPECT_EQ(::socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
