@@ -51,7 +51,8 @@ std::string scores_json(const std::map<std::string, double>& scores) {
   std::string text;
   for (const auto& [label, score] : scores)
     if (std::isfinite(score))
-      text += fmt::format("{}{}:{}", text.empty() ? "" : ",", json_text(label), score);
+      text += fmt::format("{}{}:{}", text.empty() ? "" : ",", json_text(label),
+                          score + 0.0);  // a minus before zero would not come back
   return "{" + text + "}";
 }
 

@@ -145,6 +145,15 @@ TEST(FactsJson, stays_readable_whatever_a_text_holds) {
   }
 }
 
+TEST(FactsJson, knows_one_zero) {
+  Facts facts;
+  facts.signals["nsfw"].scores = {{"nsfw", -0.0}};
+  const std::string json = to_json(facts);
+  const auto back = facts_from_json(json);
+  ASSERT_TRUE(back);
+  EXPECT_EQ(to_json(*back), json);
+}
+
 TEST(FactsJson, leaves_out_scores_that_are_no_numbers) {
   Facts facts = with("nsfw", scored(std::nan("")));
   facts.signals["nsfw"].scores["more"] = -INFINITY;
