@@ -47,8 +47,45 @@ struct ViewSize {
 inline constexpr std::size_t kMaxViewSizes = 4;
 inline constexpr std::size_t kMaxViewFrames = 8;  // moments of an animation shown to a model
 
+// How a smaller picture weighs the pixels of the larger one. Every one is an average of all of
+// them: a picture that only shows when pixels are left out is never made.
+enum class Kernel : std::uint8_t { lanczos2, lanczos3, mitchell };
+
+// One step of making a rendition. A picture never grows.
+struct Operation {
+  enum class Kind : std::uint8_t {
+    fit,       // both sides at most `width` pixels
+    fit_area,  // at most `width` pixels in all
+    crop,      // the largest part from the middle whose sides are as `width` to `height`
+    blur,      // Gaussian, of `sigma` pixels
+  };
+  Kind kind = Kind::fit;
+  Kernel kernel = Kernel::lanczos2;  // of fit and fit_area
+  std::uint32_t width = 0, height = 0;
+  float sigma = 0;
+  bool operator==(const Operation&) const = default;
+};
+inline constexpr std::size_t kMaxOperations = 8;
+inline constexpr std::uint32_t kMaxCropAspect = 20;
+inline constexpr float kMaxBlur = 100;
+
+struct Size {
+  std::uint32_t width = 0, height = 0;
+  bool operator==(const Size&) const = default;
+};
+// What `operations` make of a picture of that size. Pure.
+Size size_after(const std::vector<Operation>& operations, Size size);
+
+// What is made of a picture.
+struct Rendering {
+  std::optional<Format> format;       // none: its own, the coded data kept where that is possible
+  std::vector<Operation> operations;  // in order; at most kMaxOperations
+  std::uint8_t quality = 0;           // 1..100 for lossy encoders; 0: what suits the format
+  bool operator==(const Rendering&) const = default;
+};
+
 // Who goes first when all workers are busy.
-enum class Priority : std::uint8_t { upload, remote, import, rescan };
+enum class Priority : std::uint8_t { upload, variant, remote, import, rescan };
 
 struct Job {
   int fd = -1;               // borrowed; read-only or not, the worker gets a read-only one
@@ -56,7 +93,9 @@ struct Job {
   std::uint8_t formats = 0;  // bit 1 << Format for each that is allowed
   Limits image, animation;
   std::vector<ViewSize> views;  // at most kMaxViewSizes
+  bool want_fingerprints = true;
   bool want_rendition = true;
+  Rendering rendering;
   Priority priority = Priority::upload;
   std::string owner;  // one decode in flight per owner; empty: no such limit
 };
@@ -84,16 +123,27 @@ class SealedBytes {
   std::size_t size_ = 0;
 };
 
+// The picture that was made. Its `format` is what was asked for.
+struct Rendition {
+  Format format = Format::jpeg;
+  std::uint32_t width = 0, height = 0;
+  std::uint32_t frames = 1;
+  std::string blurhash;  // of its first frame
+  bool operator==(const Rendition&) const = default;
+};
+
 struct Decoded {
   Format format = Format::jpeg;
   std::uint32_t width = 0, height = 0;  // as shown: after orientation
   std::uint32_t frames = 1;
-  // Of every distinct frame, over white and, where it differs, over black. Never empty.
+  // Of every distinct frame, over white and, where it differs, over black. Never empty when asked
+  // for.
   std::vector<hash::Dihedral> fingerprints;
   // views[i] are the pictures for Job::views[i]: frame by frame, over white and, where there is
   // transparency, over black.
   std::vector<std::vector<Picture>> views;
-  // Empty unless asked for. Of `format`; holds nothing but what was screened.
+  // Unless asked for, nothing and empty. Holds nothing but what was screened.
+  Rendition made;
   SealedBytes rendition;
 };
 

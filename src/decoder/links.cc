@@ -28,6 +28,12 @@ WireJob wire(const Job& job) {
   message.image = job.image;
   message.animation = job.animation;
   std::ranges::copy(job.views, message.views.begin());
+  message.want_fingerprints = job.want_fingerprints;
+  message.has_format = job.rendering.format.has_value();
+  message.format = job.rendering.format.value_or(Format::jpeg);
+  message.quality = job.rendering.quality;
+  message.operation_count = static_cast<std::uint8_t>(job.rendering.operations.size());
+  std::ranges::copy(job.rendering.operations, message.operations.begin());
   return message;
 }
 
@@ -53,7 +59,8 @@ std::unexpected<Error> unanswered(std::string_view why) {
 WorkerLink::~WorkerLink() { ::syscall(SYS_pidfd_send_signal, process_.get(), SIGKILL, nullptr, 0); }
 
 WorkerLink::Outcome WorkerLink::ask(const Job& job, std::chrono::milliseconds timeout) {
-  PORTCULLIS_CHECK(job.views.size() <= kMaxViewSizes);
+  PORTCULLIS_CHECK(job.views.size() <= kMaxViewSizes &&
+                   job.rendering.operations.size() <= kMaxOperations);
   auto spool = reopen_to_read(job.fd);
   auto views = output("views"), rendition = output("rendition");
   for (const auto* fd : {&spool, &views, &rendition})

@@ -44,6 +44,11 @@ WireReply good_reply() {
   reply.pictures[0] = 1;
   reply.views_size = sizeof(WireFingerprint) + kViewBytes;
   reply.rendition_size = 9;
+  reply.rendition_format = Format::png;
+  reply.rendition_width = 50;
+  reply.rendition_height = 40;
+  reply.rendition_frames = 1;
+  std::ranges::copy(std::string_view("L8Eyb[~qfQ~q~qt7fQt7fQfQfQfQ"), reply.blurhash.begin());
   return reply;
 }
 
@@ -116,6 +121,11 @@ TEST(Worker, that_lies_about_its_outputs_is_unanswered) {
       {"a rendition smaller than written", [](WireReply& r) { r.rendition_size = 8; }},
       {"a huge rendition", [](WireReply& r) { r.rendition_size = UINT64_MAX; }},
       {"no rendition", [](WireReply& r) { r.rendition_size = 0; }},
+      {"a rendition of another format", [](WireReply& r) { r.rendition_format = Format::gif; }},
+      {"a rendition of another size", [](WireReply& r) { r.rendition_width = 51; }},
+      {"a rendition with more frames", [](WireReply& r) { r.rendition_frames = 2; }},
+      {"a rendition without frames", [](WireReply& r) { r.rendition_frames = 0; }},
+      {"a blurhash that is none", [](WireReply& r) { r.blurhash.front() = '"'; }},
       {"a refusal with a word of its own",
        [](WireReply& r) {
          r.taken = 0;

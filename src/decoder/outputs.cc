@@ -1,5 +1,6 @@
 #include <cstring>
 
+#include "decoder/blurhash.h"
 #include "decoder/links.h"
 
 namespace portcullis::decoder {
@@ -52,7 +53,7 @@ Status check_numbers(const Job& job, const WireReply& reply) {
     return lie("a size beyond the limits");
   if (reply.frames == 0 || (reply.frames > 1 && reply.frames > limits.max_frames))
     return lie("a number of frames beyond the limits");
-  if (reply.fingerprints == 0 || reply.fingerprints > kMaxFingerprints ||
+  if ((reply.fingerprints > 0) != job.want_fingerprints || reply.fingerprints > kMaxFingerprints ||
       reply.fingerprints > std::uint64_t{2} * reply.frames)
     return lie("a number of fingerprints that does not fit the frames");
   for (std::size_t i = 0; i < kMaxViewSizes; ++i) {
@@ -64,6 +65,20 @@ Status check_numbers(const Job& job, const WireReply& reply) {
   if ((reply.rendition_size > 0) != job.want_rendition)
     return lie("a rendition that was not asked for, or none");
   return {};
+}
+
+Result<Rendition> check_rendition(const Job& job, const WireReply& reply) {
+  Rendition made{reply.rendition_format, reply.rendition_width, reply.rendition_height,
+                 reply.rendition_frames, text_of(reply.blurhash)};
+  if (made.format != job.rendering.format.value_or(reply.format))
+    return lie("a rendition of another format");
+  if (size_after(job.rendering.operations, {reply.width, reply.height}) !=
+      Size{made.width, made.height})
+    return lie("a rendition of another size");
+  if (made.frames == 0 || (made.frames != 1 && made.frames != reply.frames))
+    return lie("a rendition with another number of frames");
+  if (!is_blurhash(made.blurhash)) return lie("a blurhash that is none");
+  return made;
 }
 
 }  // namespace
@@ -104,8 +119,10 @@ Result<Decoded> read_outputs(const Job& job, const WireReply& reply, UniqueFd vi
     }
   }
   PORTCULLIS_CHECK(cursor.at_end());
-  if (job.want_rendition)
+  if (job.want_rendition) {
+    decoded.made = TRY(check_rendition(job, reply));
     decoded.rendition = TRY(SealedBytes::seal(std::move(rendition_fd), reply.rendition_size));
+  }
   return decoded;
 }
 

@@ -20,9 +20,10 @@
 
 namespace portcullis::decoder {
 
-inline constexpr std::uint32_t kMagic = 0x50434431;  // "PCD1"; changed with any struct below
+inline constexpr std::uint32_t kMagic = 0x50434432;  // "PCD2"; changed with any struct below
 inline constexpr std::uint32_t kMaxFingerprints = 4096;
 inline constexpr std::uint32_t kMaxPictures = 2 * kMaxViewFrames;  // over white and over black
+inline constexpr std::size_t kMaxBlurhash = 63;
 inline constexpr int kControlFd = 3;  // where the keeper finds its socket
 
 struct NewWorker {
@@ -47,11 +48,16 @@ struct WireJob {
   std::uint8_t formats = 0;
   std::uint8_t want_rendition = 0;
   std::uint8_t view_count = 0;
-  std::uint8_t reserved = 0;
+  std::uint8_t want_fingerprints = 0;
   std::uint64_t size = 0;
   Limits image, animation;
   std::array<ViewSize, kMaxViewSizes> views{};
   std::uint64_t memory = 0;  // what the worker may use, 0: no limit; the worker itself fills it in
+  std::uint8_t has_format = 0;
+  Format format = Format::jpeg;  // of the rendition, if has_format
+  std::uint8_t quality = 0;
+  std::uint8_t operation_count = 0;
+  std::array<Operation, kMaxOperations> operations{};
 };
 
 struct WireReply {
@@ -64,6 +70,9 @@ struct WireReply {
   std::array<std::uint32_t, kMaxViewSizes> pictures{};
   std::uint64_t views_size = 0;
   std::uint64_t rendition_size = 0;
+  Format rendition_format = Format::jpeg;
+  std::uint32_t rendition_width = 0, rendition_height = 0, rendition_frames = 0;
+  std::array<char, kMaxBlurhash + 1> blurhash{};
   std::array<char, 32> code{};
   std::array<char, 160> what{};
 };

@@ -37,7 +37,7 @@ Done misbehave(ByteView bytes, const WireJob& job) {
   for (const std::string_view known : {"flood", "slow", "print"})
     if (text.starts_with(known)) order = known.size();
   Done done = do_job(bytes.subspan(order), job);
-  if (text.starts_with("flood")) done.rendition.resize(600ull * 1024 * 1024);
+  if (text.starts_with("flood")) done.rendition.bytes.resize(600ull * 1024 * 1024);
   return done;
 }
 

@@ -67,6 +67,8 @@ struct Frames {
   }
 };
 Frames decode(ByteView bytes, const Head& head);
+// The first frame as a still.
+Frames decode_first(ByteView bytes, const Head& head);
 
 // A frame over a background, 8 bits, three channels, in memory.
 vips::VImage flat(const Frames& frames, int index, double background);
@@ -80,7 +82,20 @@ vips::VImage box_shrunk(const vips::VImage& picture, int side);
 vips::VImage resized(const vips::VImage& picture, int width, int height);
 Bytes rgb_of(const vips::VImage& picture);
 
-// The rendition's bytes (rendition.cc). Throws NotTaken when they cannot be made.
-Bytes make_rendition(ByteView bytes, const Head& head, const Frames& frames);
+// The job's operations, one after the other, on every frame (operations.cc).
+Frames apply_operations(const Frames& frames, const WireJob& job);
+
+// Whether a picture with several frames is made into one that has as many.
+bool keeps_frames(const Head& head, const WireJob& job);
+
+struct Made {
+  Bytes bytes;
+  Format format = Format::jpeg;
+  int width = 0, height = 0, frames = 1;
+  std::string blurhash;  // of the first frame
+};
+// The rendition (rendition.cc): the frames after the job's operations, in the job's format. Throws
+// NotTaken when it cannot be made.
+Made make_rendition(ByteView bytes, const Head& head, const Frames& frames, const WireJob& job);
 
 }  // namespace portcullis::decoder

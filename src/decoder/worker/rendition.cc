@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "decoder/blurhash.h"
 #include "decoder/containers.h"
 #include "decoder/sniff.h"
 #include "decoder/worker/jpeg.h"
@@ -65,65 +66,109 @@ VImage pixels_only(const Frames& frames) {
   return result;
 }
 
-Bytes encode_jpeg(const Frames& frames) {
-  VipsBlob* blob = pixels_only(frames).jpegsave_buffer(
-      plain()->set("Q", kJpegQuality)->set("optimize_coding", true));
-  return take(blob);
+VImage over_white(const VImage& image) {
+  if (!image.has_alpha()) return image;
+  const bool deep = image.format() == VIPS_FORMAT_USHORT;
+  return image.flatten(VImage::option()
+                           ->set("background", std::vector<double>(3, deep ? 65535.0 : 255.0))
+                           ->set("max_alpha", deep ? 65535.0 : 255.0));
+}
+
+VImage eight_bits(const VImage& image) {
+  if (image.format() != VIPS_FORMAT_USHORT) return image;
+  return (image / 257.0)
+      .rint()
+      .cast(VIPS_FORMAT_UCHAR)
+      .copy(VImage::option()->set("interpretation", VIPS_INTERPRETATION_sRGB));
+}
+
+Bytes encode_jpeg(const Frames& frames, int quality) {
+  return take(eight_bits(over_white(pixels_only(frames)))
+                  .jpegsave_buffer(plain()->set("Q", quality)->set("optimize_coding", true)));
 }
 
 // The coded data stay as they are where that is possible; otherwise one careful new encoding of all
 // pixels.
-Bytes jpeg(ByteView bytes, const Head& head, const Frames& frames) {
-  if (head.is_cmyk || head.profile == KnownProfile::other) return encode_jpeg(frames);
+Bytes keep_jpeg(ByteView bytes, const Head& head, const Frames& frames) {
+  if (head.is_cmyk || head.profile == KnownProfile::other) return encode_jpeg(frames, kJpegQuality);
   const auto rebuilt = rebuild_jpeg(bytes, head.orientation);
-  if (!rebuilt) return encode_jpeg(frames);
+  if (!rebuilt) return encode_jpeg(frames, kJpegQuality);
   return head.profile == KnownProfile::display_p3 ? with_profile(*rebuilt, display_p3_profile())
                                                   : *rebuilt;
 }
 
-Bytes encode(ByteView bytes, const Head& head, const Frames& frames) {
+// JPEG XL's saver counts in a distance; its own rule of thumb for turning one into the other.
+double distance_of(int quality) { return quality >= 30 ? 0.1 + (100 - quality) * 0.09 : 6.4; }
+
+Bytes encode(Format format, const Frames& frames, int quality, bool lossless_webp) {
   const bool many = std::int64_t{frames.width} * frames.height * frames.count > kManyPixels;
-  switch (head.format) {
+  const auto or_else = [quality](int otherwise) { return quality > 0 ? quality : otherwise; };
+  const VImage image = pixels_only(frames);
+  switch (format) {
     case Format::jpeg:
-      return jpeg(bytes, head, frames);
+      return encode_jpeg(frames, or_else(kJpegQuality));
     case Format::png:
-      return take(pixels_only(frames).pngsave_buffer(plain()->set("compression", many ? 3 : 6)));
+      return take(image.pngsave_buffer(plain()->set("compression", many ? 3 : 6)));
     case Format::gif:
-      return take(pixels_only(frames).gifsave_buffer(plain()->set("effort", many ? 1 : 4)));
+      return take(eight_bits(image).gifsave_buffer(plain()->set("effort", many ? 1 : 4)));
     case Format::webp: {
       VOption* options = plain()->set("effort", many ? 0 : 3);
-      if (is_lossless_webp(bytes))
+      if (lossless_webp)
         options->set("lossless", true);
       else
-        options->set("Q", kLossyQuality);
-      return without_metadata(take(pixels_only(frames).webpsave_buffer(options)));
+        options->set("Q", or_else(kLossyQuality));
+      return without_metadata(take(eight_bits(image).webpsave_buffer(options)));
     }
     case Format::avif:
-      return take(pixels_only(frames).heifsave_buffer(
-          plain()
-              ->set("compression", VIPS_FOREIGN_HEIF_COMPRESSION_AV1)
-              ->set("Q", kAvifQuality)
-              ->set("effort", many ? 0 : 2)));
+      return take(image.heifsave_buffer(plain()
+                                            ->set("compression", VIPS_FOREIGN_HEIF_COMPRESSION_AV1)
+                                            ->set("Q", or_else(kAvifQuality))
+                                            ->set("effort", many ? 0 : 2)));
     case Format::jxl:
-      return take(
-          pixels_only(frames).jxlsave_buffer(plain()->set("distance", 1.0)->set("effort", 4)));
+      return take(image.jxlsave_buffer(
+          plain()->set("distance", quality > 0 ? distance_of(quality) : 1)->set("effort", 4)));
   }
   throw NotTaken{"media-disallowed", "no way to store this format"};
 }
+
+std::string blurhash_of(const Frames& frames) {
+  constexpr int kSide = 32;
+  const VImage picture = flat(frames, 0, 255);
+  const int width = std::min(kSide, picture.width()), height = std::min(kSide, picture.height());
+  return blurhash(rgb_of(box_means(picture, width, height)), width, height);
+}
+
+// Which formats can hold an animation that libvips writes.
+bool holds_frames(Format format) { return format == Format::gif || format == Format::webp; }
 
 }  // namespace
 
 // An encoder's word is not enough: libvips's AVIF saver says nothing when the codec behind it
 // fails.
-Bytes make_rendition(ByteView bytes, const Head& head, const Frames& frames) {
-  Bytes made = encode(bytes, head, frames);
-  const auto format = sniff(ByteView(made).first(std::min(made.size(), kSniffBytes)));
-  if (format != head.format) throw NotTaken{"command-failure", "the new picture is none"};
-  const VImage header = open_header(*format, made);
-  if (header.width() != frames.width || header.height() != frames.height ||
-      frames_of(header) != head.frames)
+Made make_rendition(ByteView bytes, const Head& head, const Frames& frames, const WireJob& job) {
+  const Format format = job.has_format ? job.format : head.format;
+  const bool as_it_is = job.operation_count == 0 && format == head.format;
+  const Frames changed = apply_operations(frames, job);
+  Made made{.bytes = as_it_is && format == Format::jpeg
+                         ? keep_jpeg(bytes, head, frames)
+                         : encode(format, changed, job.quality,
+                                  as_it_is && format == Format::webp && is_lossless_webp(bytes)),
+            .format = format,
+            .width = changed.width,
+            .height = changed.height,
+            .frames = changed.count,
+            .blurhash = blurhash_of(changed)};
+  const auto seen = sniff(ByteView(made.bytes).first(std::min(made.bytes.size(), kSniffBytes)));
+  if (seen != format) throw NotTaken{"command-failure", "the new picture is none"};
+  const VImage header = open_header(format, made.bytes);
+  if (header.width() != made.width || header.height() != made.height ||
+      frames_of(header) != static_cast<std::uint32_t>(made.frames))
     throw NotTaken{"command-failure", "the new picture has another size"};
   return made;
+}
+
+bool keeps_frames(const Head& head, const WireJob& job) {
+  return head.frames > 1 && (!job.has_format || holds_frames(job.format));
 }
 
 }  // namespace portcullis::decoder

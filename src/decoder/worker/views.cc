@@ -82,6 +82,14 @@ void look_at_animation(Done& done, const Frames& frames, const WireJob& job) {
       add_views(done, box_shrunk(flat(frames, i, background), least_side(job)), job);
 }
 
+Frames first_of(const Frames& frames) {
+  Frames first = frames;
+  first.strip = frames.frame(0).copy_memory();
+  first.count = 1;
+  first.delays.clear();
+  return first;
+}
+
 }  // namespace
 
 std::vector<int> frames_to_show(const std::vector<int>& changes, const std::vector<int>& delays,
@@ -108,14 +116,19 @@ std::vector<int> frames_to_show(const std::vector<int>& changes, const std::vect
 Done do_job(ByteView bytes, const WireJob& job) {
   Done done;
   done.head = read_head(bytes, job);
-  const Frames frames = decode(bytes, done.head);
+  const bool looks = job.want_fingerprints || job.view_count > 0;
+  const Frames frames = looks || keeps_frames(done.head, job) || done.head.frames == 1
+                            ? decode(bytes, done.head)
+                            : decode_first(bytes, done.head);
   done.width = frames.width;
   done.height = frames.height;
-  if (frames.count == 1)
+  if (looks && frames.count == 1)
     look_at_still(done, frames, job);
-  else
+  else if (looks)
     look_at_animation(done, frames, job);
-  if (job.want_rendition) done.rendition = make_rendition(bytes, done.head, frames);
+  if (!job.want_rendition) return done;
+  const bool first_alone = frames.count > 1 && !keeps_frames(done.head, job);
+  done.rendition = make_rendition(bytes, done.head, first_alone ? first_of(frames) : frames, job);
   return done;
 }
 

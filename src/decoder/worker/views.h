@@ -12,7 +12,7 @@ struct Done {
   int width = 0, height = 0;  // as shown
   std::vector<WireFingerprint> fingerprints;
   std::array<std::vector<Bytes>, kMaxViewSizes> pictures;
-  Bytes rendition;
+  Made rendition;
 };
 
 // Throws NotTaken or vips::VError.

@@ -29,7 +29,7 @@ Bytes saved(VipsBlob* blob) {
 WireJob any_job() {
   WireJob job;
   job.formats = 0xFF;
-  job.want_rendition = 1;
+  job.want_rendition = job.want_fingerprints = 1;
   job.view_count = 1;
   job.views[0] = {32, 32, 28, 28};
   job.image = job.animation = {10'000, 10'000, 40'000'000, 40'000'000, 900};
@@ -67,6 +67,12 @@ void warm_up() {
   };
   const WireJob job = any_job();
   for (const Bytes& picture : pictures) (void)do_job(picture, job);
+  WireJob smaller = any_job();
+  smaller.operation_count = 3;
+  smaller.operations[0] = {Operation::Kind::fit, Kernel::lanczos2, 48, 0, 0};
+  smaller.operations[1] = {Operation::Kind::crop, Kernel::lanczos2, 1, 1, 0};
+  smaller.operations[2] = {Operation::Kind::blur, Kernel::lanczos2, 0, 0, 1};
+  for (const Bytes& picture : pictures) (void)do_job(picture, smaller);
 }
 
 }  // namespace portcullis::decoder

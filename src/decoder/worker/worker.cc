@@ -58,8 +58,14 @@ Result<WireReply> taken(const Done& done, int views, int rendition) {
   for (std::size_t i = 0; i < done.pictures.size(); ++i)
     reply.pictures[i] = static_cast<std::uint32_t>(done.pictures[i].size());
   TRY(write_views(views, done, reply.views_size));
-  TRY(write_all(rendition, done.rendition));
-  reply.rendition_size = done.rendition.size();
+  const Made& made = done.rendition;
+  TRY(write_all(rendition, made.bytes));
+  reply.rendition_size = made.bytes.size();
+  reply.rendition_format = made.format;
+  reply.rendition_width = static_cast<std::uint32_t>(made.width);
+  reply.rendition_height = static_cast<std::uint32_t>(made.height);
+  reply.rendition_frames = static_cast<std::uint32_t>(made.frames);
+  put_text(reply.blurhash, made.blurhash);
   return reply;
 }
 
@@ -126,7 +132,9 @@ void run_worker(int socket, const NewWorker& limits, JobFunction function) {
   while (true) {
     std::vector<UniqueFd> fds;
     auto job = receive_struct<WireJob>(socket, fds, kJobFds, kForEver);
-    if (!job || fds.size() != kJobFds || job->view_count > kMaxViewSizes) ::_exit(0);
+    if (!job || fds.size() != kJobFds || job->view_count > kMaxViewSizes ||
+        job->operation_count > kMaxOperations)
+      ::_exit(0);
     job->memory = limits.memory;
     vips_error_clear();  // what an earlier picture, or the warm-up, left behind
     const WireReply reply = answer(*job, fds, function);

@@ -78,9 +78,9 @@ TEST_F(WorkerTest, a_jpeg_keeps_its_coded_data) {
                                                          ->set("interlace", progressive)
                                                          ->set("subsample_mode", subsampling));
       const Done done = do_job(before, any_job());
-      EXPECT_EQ(difference(opened(before), opened(done.rendition)), 0);
+      EXPECT_EQ(difference(opened(before), opened(done.rendition.bytes)), 0);
       EXPECT_EQ(done.width, 333);
-      EXPECT_LT(done.rendition.size(), before.size() * 11 / 10);
+      EXPECT_LT(done.rendition.bytes.size(), before.size() * 11 / 10);
     }
 }
 
@@ -99,12 +99,12 @@ TEST_F(WorkerTest, lossless_formats_keep_their_pixels) {
   };
   for (const auto& c : cases) {
     const Done done = do_job(c.bytes, any_job());
-    VImage before = opened(c.bytes), after = opened(done.rendition);
+    VImage before = opened(c.bytes), after = opened(done.rendition.bytes);
     if (before.bands() < after.bands()) before = before.colourspace(VIPS_INTERPRETATION_sRGB);
     EXPECT_EQ(difference(before, after), 0) << c.name;
   }
   const Done done = do_job(png(clear), any_job());
-  const VImage after = opened(done.rendition);
+  const VImage after = opened(done.rendition.bytes);
   const VImage visible = (opened(png(clear)).extract_band(3) > 0.0);
   EXPECT_EQ(((opened(png(clear)) - after).abs() * (visible / 255.0)).max(), 0);
 }
@@ -114,8 +114,8 @@ TEST_F(WorkerTest, sixteen_bits_stay_sixteen) {
                           .cast(VIPS_FORMAT_USHORT)
                           .copy(VImage::option()->set("interpretation", VIPS_INTERPRETATION_RGB16));
   const Done done = do_job(png(deep), any_job());
-  EXPECT_EQ(opened(done.rendition).format(), VIPS_FORMAT_USHORT);
-  EXPECT_EQ(difference(opened(png(deep)), opened(done.rendition)), 0);
+  EXPECT_EQ(opened(done.rendition.bytes).format(), VIPS_FORMAT_USHORT);
+  EXPECT_EQ(difference(opened(png(deep)), opened(done.rendition.bytes)), 0);
   EXPECT_EQ(done.fingerprints[0].pdq,
             do_job(png(landscape(90, 60)), any_job()).fingerprints[0].pdq);
 }
@@ -140,8 +140,8 @@ TEST_F(WorkerTest, every_format_comes_back_in_its_own) {
   for (const auto& c : cases) {
     const Done done = do_job(c.bytes, any_job());
     EXPECT_EQ(done.head.format, c.format);
-    EXPECT_EQ(do_job(done.rendition, any_job()).head.format, c.format) << name(c.format);
-    VImage before = opened(c.bytes), after = opened(done.rendition);
+    EXPECT_EQ(do_job(done.rendition.bytes, any_job()).head.format, c.format) << name(c.format);
+    VImage before = opened(c.bytes), after = opened(done.rendition.bytes);
     EXPECT_LE(difference(before.extract_band(0, VImage::option()->set("n", 3)),
                          after.extract_band(0, VImage::option()->set("n", 3))),
               c.most)
@@ -163,7 +163,7 @@ TEST_F(WorkerTest, orientation_is_applied_whatever_it_is) {
       const Bytes bytes = jpeg(image, VImage::option()->set("Q", 95));
       const VImage upright = opened(bytes).autorot();
       const Done done = do_job(bytes, any_job());
-      const VImage after = opened(done.rendition);
+      const VImage after = opened(done.rendition.bytes);
       EXPECT_EQ(after.get_typeof(VIPS_META_ORIENTATION) ? after.get_int(VIPS_META_ORIENTATION) : 1,
                 1);
       EXPECT_EQ(done.width, upright.width()) << orientation;
@@ -210,10 +210,10 @@ TEST_F(WorkerTest, nothing_hidden_survives) {
     bytes.insert(bytes.end(), second.begin(), second.end());  // a second picture
     ASSERT_TRUE(holds(bytes, kSecret)) << c.name;
     const Done done = do_job(bytes, any_job());
-    EXPECT_FALSE(holds(done.rendition, kSecret)) << c.name;
-    EXPECT_FALSE(holds(done.rendition, "Exif")) << c.name;
-    EXPECT_FALSE(holds(done.rendition, "http://ns.adobe.com/xap")) << c.name;
-    EXPECT_EQ(as_text(done.rendition).rfind("\xFF\xD8\xFF"),
+    EXPECT_FALSE(holds(done.rendition.bytes, kSecret)) << c.name;
+    EXPECT_FALSE(holds(done.rendition.bytes, "Exif")) << c.name;
+    EXPECT_FALSE(holds(done.rendition.bytes, "http://ns.adobe.com/xap")) << c.name;
+    EXPECT_EQ(as_text(done.rendition.bytes).rfind("\xFF\xD8\xFF"),
               c.bytes == cases[0].bytes ? 0u : std::string_view::npos)
         << c.name;
   }
@@ -226,7 +226,7 @@ TEST_F(WorkerTest, colour_under_full_transparency_is_gone) {
   hidden = hidden.copy(VImage::option()->set("interpretation", VIPS_INTERPRETATION_sRGB));
   for (const Bytes& bytes :
        {png(hidden), bytes_of(hidden.webpsave_buffer(VImage::option()->set("lossless", true)))}) {
-    const VImage after = opened(do_job(bytes, any_job()).rendition);
+    const VImage after = opened(do_job(bytes, any_job()).rendition.bytes);
     ASSERT_EQ(after.bands(), 4);
     EXPECT_EQ(
         (after.extract_band(0, VImage::option()->set("n", 3)) * (after.extract_band(3) == 0.0))
@@ -256,22 +256,22 @@ TEST_F(WorkerTest, colours_of_other_spaces_become_srgb_or_stay_display_p3) {
       landscape(200, 150).icc_transform("p3", VImage::option()->set("input_profile", "srgb"));
   const Bytes p3 = jpeg(wide, VImage::option()->set("Q", 95));
   const Done kept = do_job(p3, any_job());
-  EXPECT_EQ(difference(opened(p3), opened(kept.rendition)), 0);  // coded data untouched
-  EXPECT_EQ(known_profile(opened(kept.rendition)), KnownProfile::display_p3);
+  EXPECT_EQ(difference(opened(p3), opened(kept.rendition.bytes)), 0);  // coded data untouched
+  EXPECT_EQ(known_profile(opened(kept.rendition.bytes)), KnownProfile::display_p3);
 
   const Done turned = do_job(png(wide), any_job());
-  const VImage after = opened(turned.rendition);
+  const VImage after = opened(turned.rendition.bytes);
   EXPECT_EQ(known_profile(after), KnownProfile::none);
   EXPECT_LE(difference(landscape(200, 150), after), 4);
 
   const Bytes cmyk = jpeg(landscape(200, 150).colourspace(VIPS_INTERPRETATION_CMYK));
   const Done printed = do_job(cmyk, any_job());
-  EXPECT_EQ(opened(printed.rendition).bands(), 3);
+  EXPECT_EQ(opened(printed.rendition.bytes).bands(), 3);
 }
 
 // What a viewer makes of a rendition, for comparison with what was screened.
 Done seen_as_stored(const Done& done) {
-  return do_job(png(opened(done.rendition), VImage::option()->set("strip", true)), any_job());
+  return do_job(png(opened(done.rendition.bytes), VImage::option()->set("strip", true)), any_job());
 }
 
 double mean_difference(const Bytes& a, const Bytes& b) {
@@ -443,9 +443,9 @@ TEST_F(WorkerTest, nothing_in_the_segments_of_a_jpeg_survives) {
   for (const auto& c : cases) {
     ASSERT_TRUE(holds(c.bytes, kSecret)) << c.name;
     const Done done = do_job(c.bytes, any_job());
-    EXPECT_FALSE(holds(done.rendition, kSecret)) << c.name;
-    EXPECT_EQ(as_text(done.rendition).rfind("\xFF\xD8\xFF"), 0u) << c.name;
-    EXPECT_EQ(difference(opened(c.bytes), opened(done.rendition)), 0) << c.name;
+    EXPECT_FALSE(holds(done.rendition.bytes, kSecret)) << c.name;
+    EXPECT_EQ(as_text(done.rendition.bytes).rfind("\xFF\xD8\xFF"), 0u) << c.name;
+    EXPECT_EQ(difference(opened(c.bytes), opened(done.rendition.bytes)), 0) << c.name;
   }
 }
 
@@ -455,7 +455,7 @@ TEST_F(WorkerTest, stray_bytes_between_segments_are_no_reason_to_refuse_a_jpeg) 
     Bytes bytes = plain;
     bytes.insert(bytes.begin() + place, 3, std::byte{0});
     const Done done = do_job(bytes, any_job());
-    EXPECT_EQ(difference(opened(plain), opened(done.rendition)), 0);
+    EXPECT_EQ(difference(opened(plain), opened(done.rendition.bytes)), 0);
   }
 }
 
@@ -580,10 +580,11 @@ TEST_F(WorkerTest, every_distinct_frame_of_an_animation_is_hashed_and_the_rest_k
     EXPECT_EQ(done.head.frames, 6u);
     EXPECT_EQ(done.fingerprints.size(), 6u);
     EXPECT_EQ(done.pictures[0].size(), 6u);
-    const Done again = do_job(done.rendition, any_job());
+    const Done again = do_job(done.rendition.bytes, any_job());
     EXPECT_EQ(again.head.frames, 6u);
-    const VImage after = VImage::new_from_buffer(done.rendition.data(), done.rendition.size(), "",
-                                                 VImage::option()->set("n", -1));
+    const VImage after =
+        VImage::new_from_buffer(done.rendition.bytes.data(), done.rendition.bytes.size(), "",
+                                VImage::option()->set("n", -1));
     EXPECT_EQ(after.get_array_int("delay"), std::vector<int>(6, 80)) << gif;
     for (std::size_t i = 0; i < 6; ++i)
       EXPECT_LE(hash::distance(again.fingerprints[i].pdq[0], done.fingerprints[i].pdq[0]), 10) << i;
