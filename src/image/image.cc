@@ -18,7 +18,8 @@ Result<std::vector<Format>> formats_from(const std::vector<std::string>& names) 
 }
 
 Seen seen(const decoder::Decoded& decoded) {
-  return {decoded.format, decoded.width, decoded.height, decoded.frames, decoded.fingerprints};
+  return {decoded.format, decoded.width,        decoded.height,
+          decoded.frames, decoded.fingerprints, decoded.made};
 }
 
 std::string to_json(const Seen& seen) {
@@ -32,17 +33,31 @@ std::string to_json(const Seen& seen) {
                                       {"width", seen.width},
                                       {"height", seen.height},
                                       {"frames", seen.frames},
-                                      {"fingerprints", std::move(fingerprints)}});
+                                      {"fingerprints", std::move(fingerprints)},
+                                      {"made",
+                                       {{"format", decoder::name(seen.made.format)},
+                                        {"width", seen.made.width},
+                                        {"height", seen.made.height},
+                                        {"frames", seen.made.frames},
+                                        {"blurhash", seen.made.blurhash}}}});
 }
+
+namespace {
+
+Result<Format> format_in(const json::object& object) {
+  const auto format = decoder::format_from(std::string_view(object.at("format").as_string()));
+  if (!format) return fail(Fault::storage, "a remembered decode names no known format");
+  return *format;
+}
+
+}  // namespace
 
 Result<Seen> seen_from_json(std::string_view text) {
   try {
     const json::value root = json::parse({text.data(), text.size()});
     const json::object& object = root.as_object();
     Seen seen;
-    const auto format = decoder::format_from(std::string_view(object.at("format").as_string()));
-    if (!format) return fail(Fault::storage, "a remembered decode names no known format");
-    seen.format = *format;
+    seen.format = TRY(format_in(object));
     seen.width = object.at("width").to_number<std::uint32_t>();
     seen.height = object.at("height").to_number<std::uint32_t>();
     seen.frames = object.at("frames").to_number<std::uint32_t>();
@@ -62,6 +77,11 @@ Result<Seen> seen_from_json(std::string_view text) {
     }
     if (seen.fingerprints.empty())
       return fail(Fault::storage, "a remembered decode has no fingerprint");
+    const json::object& made = object.at("made").as_object();
+    seen.made = {TRY(format_in(made)), made.at("width").to_number<std::uint32_t>(),
+                 made.at("height").to_number<std::uint32_t>(),
+                 made.at("frames").to_number<std::uint32_t>(),
+                 std::string(made.at("blurhash").as_string())};
     return seen;
   } catch (const std::exception& error) {
     return fail(Fault::storage, "a remembered decode cannot be read: {}", error.what());
@@ -72,6 +92,9 @@ Status within(const Rules& rules, const Seen& seen, std::uint64_t file_size) {
   if (std::ranges::find(rules.formats, seen.format) == rules.formats.end())
     return fail_with(Fault::client, "media-disallowed", "{} is switched off",
                      decoder::name(seen.format));
+  if (seen.frames > 1 ? !rules.allow_animation : !rules.allow_image)
+    return fail_with(Fault::client, "media-disallowed", "{} are not taken",
+                     seen.frames > 1 ? "animations" : "stills");
   const decoder::Limits& limits = seen.frames > 1 ? rules.animation : rules.image;
   if (file_size > limits.max_file_size)
     return fail_with(Fault::client, "validate-file-size", "{} bytes are over {}", file_size,
@@ -104,8 +127,17 @@ decoder::Job job(const Rules& rules, int fd, std::uint64_t size,
   return job;
 }
 
-std::string operations(std::string_view decoder_version) {
-  return fmt::format("identity;decoder={}", decoder_version);
+decoder::Job variant_job(int fd, std::uint64_t size, const decoder::Rendering& rendering) {
+  constexpr std::uint32_t kAny = 65'535;
+  decoder::Job job;
+  job.fd = fd;
+  job.size = size;
+  job.formats = 0xFF;
+  job.image = job.animation = {kAny, kAny, std::uint64_t{kAny} * kAny, size, UINT32_MAX};
+  job.want_fingerprints = false;
+  job.rendering = rendering;
+  job.priority = decoder::Priority::variant;
+  return job;
 }
 
 }  // namespace portcullis::image

@@ -7,7 +7,7 @@ namespace {
 
 Seen picture(std::uint32_t width, std::uint32_t height, std::uint32_t frames = 1,
              Format format = Format::png) {
-  Seen seen{format, width, height, frames, {}};
+  Seen seen{format, width, height, frames, {}, {format, width / 2 + 1, height, 1, "L8Eyb["}};
   hash::Dihedral print;
   for (std::size_t i = 0; i < print.pdq.size(); ++i)
     print.pdq[i].words[i % 4] = 0x0123456789abcdefull + i;

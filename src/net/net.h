@@ -51,6 +51,9 @@ struct Request {
 
 // One decoding of %XX; nothing if an escape is broken. '+' stays.
 std::optional<std::string> percent_decode(std::string_view text);
+// The decoded pairs of a query string, in order; one without '=' has an empty value, one with a
+// broken escape is skipped.
+std::vector<std::pair<std::string, std::string>> query_pairs(std::string_view query);
 // The decoded values of `key` in a query string, in order ('+' stays a plus). Pairs with broken
 // escapes are skipped.
 std::vector<std::string> query_values(std::string_view query, std::string_view key);

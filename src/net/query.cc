@@ -37,18 +37,24 @@ std::optional<std::string> percent_decode(std::string_view text) {
   return decoded;
 }
 
-std::vector<std::string> query_values(std::string_view query, std::string_view key) {
-  std::vector<std::string> values;
+std::vector<std::pair<std::string, std::string>> query_pairs(std::string_view query) {
+  std::vector<std::pair<std::string, std::string>> pairs;
   while (!query.empty()) {
     const std::string_view pair = query.substr(0, query.find('&'));
     query.remove_prefix(std::min(pair.size() + 1, query.size()));
-    const std::size_t equals = pair.find('=');
-    const auto name = percent_decode(pair.substr(0, equals));
-    if (!name || *name != key || pair.empty()) continue;
-    auto value = equals == std::string_view::npos ? std::optional<std::string>("")
-                                                  : percent_decode(pair.substr(equals + 1));
-    if (value) values.push_back(std::move(*value));
+    if (pair.empty()) continue;
+    const std::size_t equals = std::min(pair.find('='), pair.size());
+    auto name = percent_decode(pair.substr(0, equals));
+    auto value = percent_decode(pair.substr(std::min(equals + 1, pair.size())));
+    if (name && value) pairs.emplace_back(std::move(*name), std::move(*value));
   }
+  return pairs;
+}
+
+std::vector<std::string> query_values(std::string_view query, std::string_view key) {
+  std::vector<std::string> values;
+  for (auto& [name, value] : query_pairs(query))
+    if (name == key) values.push_back(std::move(value));
   return values;
 }
 

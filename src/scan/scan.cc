@@ -43,9 +43,10 @@ class Run {
         original_(original),
         subject_(subject),
         memory_(memory),
-        deadline_(deadline) {
+        deadline_(deadline),
+        rules_(image::narrowed(ruleset_->rules, subject.wishes)) {
     screening_.ruleset = ruleset_->digest;
-    screening_.operations = image::operations(decoders_.version());
+    screening_.operations = image::operations(subject.rendering, decoders_.version());
     screening_.facts.sha256 = original.digests.sha256;
     screening_.facts.bytes = original.size;
     screening_.facts.origin = subject.origin;
@@ -56,7 +57,10 @@ class Run {
     if (any_exact_match(screening_.facts) && is_settled()) co_return std::move(screening_);
     co_await recall();
     if (reuse == Reuse::no || !screening_.seen || any_view_missing()) {
-      if (!co_await decode()) co_return std::move(screening_);
+      if (reuse == Reuse::only)
+        forget("not remembered");
+      else if (!co_await decode())
+        co_return std::move(screening_);
     } else {
       screening_.known_blob = known_blob_;
     }
@@ -96,7 +100,7 @@ class Run {
       if (answer) screening_.facts.signals[signal->definition().name] = std::move(*answer);
     }
     auto known = co_await memory_->known(sha256, screening_.operations);
-    if (!known || !image::within(ruleset_->rules, known->seen, original_.size)) co_return;
+    if (!known || !image::within(rules_, known->seen, original_.size)) co_return;
     known_blob_ = known->blob;
     screening_.seen = std::move(known->seen);
     add_to(screening_.facts, *screening_.seen);
@@ -114,7 +118,8 @@ class Run {
   // False when the bytes are no picture this site takes.
   Task<bool> decode() {
     sizes_ = view_sizes(ruleset_->signals);
-    decoder::Job job = image::job(ruleset_->rules, original_.fd, original_.size, sizes_);
+    decoder::Job job = image::job(rules_, original_.fd, original_.size, sizes_);
+    job.rendering = subject_.rendering;
     job.owner = subject_.owner;
     job.priority = subject_.origin == policy::Origin::upload   ? decoder::Priority::upload
                    : subject_.origin == policy::Origin::remote ? decoder::Priority::remote
@@ -126,17 +131,25 @@ class Run {
         screening_.not_taken = std::move(decoded).error();
         co_return false;
       }
-      why_not_decoded_ =
-          decoded.error().what;  // every signal that needed it stays unanswered; policy decides
-      screening_.seen.reset();
+      forget(decoded.error().what);
       co_return true;
     }
     screening_.seen = image::seen(*decoded);
+    if (Status allowed = image::within(rules_, *screening_.seen, original_.size); !allowed) {
+      screening_.not_taken = std::move(allowed).error();
+      co_return false;
+    }
     add_to(screening_.facts, *screening_.seen);
     views_ = std::move(decoded->views);
     screening_.rendition =
         std::make_shared<const decoder::SealedBytes>(std::move(decoded->rendition));
     co_return true;
+  }
+
+  // Every signal that needed the picture stays unanswered; policy decides.
+  void forget(std::string why) {
+    why_not_decoded_ = std::move(why);
+    screening_.seen.reset();
   }
 
   Question question_for(const Signal& signal) const {
@@ -179,6 +192,7 @@ class Run {
   const Subject& subject_;
   Memory* memory_;
   Deadline deadline_;
+  image::Rules rules_;
   Screening screening_;
   std::optional<Sha256> known_blob_;
   std::vector<decoder::ViewSize> sizes_;

@@ -34,7 +34,9 @@ struct Original {
 
 struct Subject {
   policy::Origin origin = policy::Origin::upload;
-  std::string owner;  // one decode at a time for each; empty: no such limit
+  std::string owner;          // one decode at a time for each; empty: no such limit
+  image::Wishes wishes = {};  // limits beyond the ruleset's; its operations are not looked at
+  decoder::Rendering rendering = {};  // what is to be stored
 };
 
 // What a signal may look at. `fingerprints` and `pictures` are null while nothing was decoded.
@@ -124,7 +126,9 @@ struct Screening {
   std::optional<Sha256> known_blob;
 };
 
-enum class Reuse { yes, no };  // whether a known rendition may stand in for decoding
+// Whether a known rendition may stand in for decoding; or must: what is not remembered then is
+// unanswered, and the original's bytes are not needed.
+enum class Reuse { yes, no, only };
 
 class Scanner {
  public:
