@@ -140,8 +140,8 @@ class Machine {
     if (done && !is_given_up) {
       store::Store::Publication publication{
           claim->id, {alias, "token", digest, clock_.now(), policy::Origin::upload}, {}, {}};
-      publication.verdict.id = alias;
-      publication.rendition = {digest, "identity", digest, "{}"};
+      publication.verdict.emplace().id = alias;
+      publication.rendition = store::RenditionRecord{digest, "identity", digest, "{}"};
       done = store_->publish(publication);
       aliases[alias] = {number, done ? Told::published : Told::unsure};
       if (done) return;
@@ -157,7 +157,7 @@ class Machine {
     if (known.told != Told::published) return;
     const auto deleted = store_->delete_alias(alias, "token");
     if (!deleted) failed("delete", deleted.error());
-    if (deleted && *deleted != store::Store::Deleted::yes)
+    if (deleted && deleted->outcome != store::Store::Deleted::yes)
       failed("delete", {Fault::us, alias + " was not there"});
     known.told = deleted ? Told::deleted : Told::unsure;
   }

@@ -36,9 +36,14 @@ class FakeDecoders final : public decoder::Pool {
     const std::string text(as_text(bytes));
     if (text.starts_with("crash"))
       return fail_with(Fault::upstream, "decoder-unanswered", "the worker died");
-    if (!text.starts_with("picture "))
+    constexpr std::string_view kOriginal = "picture ", kRendition = "rendition of ";
+    std::string name;
+    if (text.starts_with(kOriginal))
+      name = text.substr(kOriginal.size());
+    else if (text.starts_with(kRendition))
+      name = text.substr(kRendition.size());
+    else
       return fail_with(Fault::client, "command-failure", "no picture");
-    const std::string name = text.substr(8);
 
     decoder::Decoded decoded;
     decoded.format = decoder::Format::png;
@@ -50,7 +55,13 @@ class FakeDecoders final : public decoder::Pool {
       picture.rgb.resize(std::size_t{view.width} * view.height * 3);
       decoded.views.push_back({std::move(picture)});
     }
-    const std::string rendition = "rendition of " + name;
+    const decoder::Size size = decoder::size_after(job.rendering.operations, {64, 48});
+    decoded.made = {job.rendering.format.value_or(decoder::Format::png), size.width, size.height, 1,
+                    "L8Eyb[~qfQ~q~qt7fQt7fQfQfQfQ"};
+    std::string rendition = "rendition of " + name;
+    if (job.rendering != decoder::Rendering{})
+      rendition +=
+          fmt::format(" {}x{} {}", size.width, size.height, decoder::name(decoded.made.format));
     UniqueFd memory(::memfd_create("rendition", MFD_ALLOW_SEALING | MFD_CLOEXEC));
     TRY(write_all(memory.get(), as_bytes(rendition)));
     decoded.rendition = TRY(decoder::SealedBytes::seal(std::move(memory), rendition.size()));

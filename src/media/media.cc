@@ -237,11 +237,11 @@ Task<net::Response> Media::remove(const std::string& token, const std::string& a
       co_await services_.db.run([&] { return services_.store.delete_alias(alias, token); });
   if (!deleted)
     co_return error_answer(503, "storage-unavailable", "The picture cannot be deleted right now.");
-  if (*deleted == store::Store::Deleted::wrong_token)
+  if (deleted->outcome == store::Store::Deleted::wrong_token)
     co_return error_answer(403, "invalid-delete-token", "The delete token is wrong.");
-  if (*deleted == store::Store::Deleted::yes) {
+  for (const std::string& gone : deleted->aliases) {
     ++counters_.deleted;
-    open_files_->forget(alias);
+    open_files_->forget(gone);
   }
   co_return empty_answer(204);
 }

@@ -20,12 +20,13 @@ std::string owner_of(const net::Request& request) {
   return {};
 }
 
-store::Details details_of(const image::Seen& seen, std::uint64_t bytes) {
+store::Details details_of(const decoder::Rendition& made, std::uint64_t bytes) {
   store::Details details;
-  details.width = seen.width;
-  details.height = seen.height;
-  if (seen.frames > 1) details.frames = seen.frames;
-  details.content_type = decoder::content_type(seen.format);
+  details.width = made.width;
+  details.height = made.height;
+  if (made.frames > 1) details.frames = made.frames;
+  details.content_type = decoder::content_type(made.format);
+  details.blurhash = made.blurhash;
   details.bytes = bytes;
   return details;
 }
@@ -180,7 +181,7 @@ Task<Result<std::optional<Uploaded>>> Media::Upload::store(const scan::Screening
   const image::Seen& seen = *screening.seen;
   const Sha256 digest = have_bytes ? co_await services_.files.run([&] { return sha256_of(bytes); })
                                    : screening.known_blob.value_or(Sha256{});
-  store::Details details = details_of(seen, bytes.size());
+  store::Details details = details_of(seen.made, bytes.size());
   if (!have_bytes) {
     const auto known =
         CO_TRY(co_await services_.db.run([&] { return services_.store.details(digest); }));
@@ -198,14 +199,15 @@ Task<Result<std::optional<Uploaded>>> Media::Upload::store(const scan::Screening
     else
       stored = fail_with(Fault::storage, "gone", "the rendition was removed meanwhile");
   }
-  Uploaded uploaded{random_uuid() + std::string(decoder::extension(seen.format)), random_uuid(),
-                    details, now};
+  Uploaded uploaded{random_uuid() + std::string(decoder::extension(seen.made.format)),
+                    random_uuid(), details, now};
   if (stored) {
     const store::Store::Publication publication{
         claim.id,
         {uploaded.alias, uploaded.delete_token, digest, now, policy::Origin::upload},
         record_of(screening, now),
-        {screening.facts.sha256, screening.operations, digest, image::to_json(seen)}};
+        store::RenditionRecord{screening.facts.sha256, screening.operations, digest,
+                               image::to_json(seen)}};
     stored = co_await services_.db.run([&] { return services_.store.publish(publication); });
   }
   if (!stored) {

@@ -38,6 +38,8 @@ struct Alias {
   Sha256 blob;
   WallTime created;
   policy::Origin source = policy::Origin::upload;
+  std::string parent = {};  // the alias it was derived from, with which it goes; empty: none
+  std::string url = {};     // where it was fetched; empty: nowhere
   bool operator==(const Alias&) const = default;
 };
 
@@ -95,6 +97,52 @@ struct HashListRow {
   WallTime added;
 };
 
+// A size or look of a stored picture, made when it was asked for.
+struct Variant {
+  Sha256 of;        // the blob it was made of
+  std::string key;  // "thumbnail/96/webp"
+  Sha256 blob;
+  bool operator==(const Variant&) const = default;
+};
+
+// What lay behind a URL when it was last fetched.
+struct Fetch {
+  Digests original;
+  std::uint64_t bytes = 0;
+  WallTime when;
+  bool refused = false;  // because of what it shows
+};
+struct Remote {
+  bool announced = false;      // Lemmy itself has asked for it
+  std::optional<Fetch> fetch;  // none: never fetched
+  std::string alias;           // of the copy that is served for it; empty: none
+};
+
+// That something was asked for; decides what goes first when space is needed.
+struct Access {
+  std::string url;  // of a proxied copy; empty: a variant
+  Sha256 of;        // of a variant
+  std::string key = {};
+  WallTime when;
+};
+
+struct BlobEntry {
+  Sha256 blob;
+  Details details;
+  WallTime created;
+  std::vector<std::string> aliases;
+};
+struct BlobPage {
+  std::vector<BlobEntry> entries;     // newest first
+  std::optional<BlobEntry> previous;  // the first one of the page before; without aliases
+  std::optional<BlobEntry> next;      // the first one of the page after; without aliases
+};
+
+// Bytes of stored blobs: of all, and of those that only variants need.
+struct Usage {
+  std::uint64_t all = 0, variants = 0;
+};
+
 // `blobs` and `blob_bytes`: stored ones; `refused`: verdicts that refuse or hold.
 struct Counts {
   std::uint64_t aliases = 0, blobs = 0, pending = 0, verdicts = 0, refused = 0;
@@ -116,15 +164,19 @@ class Store {
   virtual Result<Claim> claim(const Sha256& blob, const Details& details, WallTime now) = 0;
 
   // Second: re-reads switch `uploads` (closed, not past `until`: fails with code "uploads-closed"
-  // and commits nothing), then alias, verdict, rendition and blob state in one commit. The alias
-  // must be new (code "duplicate-alias").
+  // and commits nothing) unless the picture is remote or derived from a stored one, then alias,
+  // verdict, rendition and blob state in one commit. The alias must be new (code
+  // "duplicate-alias"), its parent must exist (code "gone").
   struct Publication {
     std::int64_t claim = 0;
     Alias alias;
-    VerdictRecord verdict;
-    RenditionRecord rendition;
+    std::optional<VerdictRecord> verdict;      // none: derived from a stored picture
+    std::optional<RenditionRecord> rendition;  // likewise
+    std::string proxied = {};  // URL that the alias is from now on served for; empty: none
   };
   virtual Status publish(const Publication& publication) = 0;
+  // The same for a variant; code "gone" when no alias needs the blob it was made of any more.
+  virtual Status publish_variant(std::int64_t claim, const Variant& variant, WallTime now) = 0;
   // Gives a claim up; the sweeper removes the blob if nothing else holds it.
   virtual Status abandon(std::int64_t claim) = 0;
 
@@ -138,11 +190,63 @@ class Store {
   virtual Result<std::optional<RenditionRecord>> rendition(const Sha256& original,
                                                            const std::string& operations) = 0;
   virtual Result<std::optional<Details>> details(const Sha256& blob) = 0;
+  struct VariantAndDetails {
+    Sha256 blob;
+    Details details;
+    WallTime created;
+  };
+  virtual Result<std::optional<VariantAndDetails>> variant(const Sha256& of,
+                                                           const std::string& key) = 0;
+  // The aliases of the same blob, this one among them; empty when it is unknown.
+  virtual Result<std::vector<std::string>> aliases_with(const std::string& alias) = 0;
+  // Blobs that have aliases, at most `most`, newest first: from `from` on if that is given and
+  // known, else those older than `before`, else from the newest.
+  virtual Result<BlobPage> blobs(std::size_t most, std::optional<Sha256> from,
+                                 std::optional<WallTime> before) = 0;
+
+  // --- remote pictures ---
+  virtual Result<std::optional<Remote>> remote(const std::string& url) = 0;
+  virtual Status announce(const std::string& url, WallTime now) = 0;
+  virtual Status remember_fetch(const std::string& url, const Fetch& fetch) = 0;
+
+  // --- what may go ---
+  virtual Status touch(const std::vector<Access>& accesses) = 0;
+  struct Gone {
+    std::vector<std::string> aliases;
+    std::size_t variants = 0;
+    std::uint64_t bytes = 0;
+  };
+  // Variants not asked for since `before`, at most `most`.
+  virtual Result<Gone> expire_variants(WallTime before, std::size_t most) = 0;
+  // Proxied copies not asked for since `before`, at most `most`.
+  virtual Result<Gone> expire_proxied(WallTime before, std::size_t most) = 0;
+  // Of variants, and of proxied copies too unless `variants_alone`, those that nobody has asked for
+  // the longest, until `bytes` are freed, at most `most`.
+  virtual Result<Gone> evict(std::uint64_t bytes, bool variants_alone, std::size_t most) = 0;
+  virtual Result<Usage> usage() = 0;
+
+  // --- settings: small values that an admin sets through the API ---
+  virtual Result<std::optional<std::string>> setting(const std::string& name) = 0;
+  virtual Status put_setting(const std::string& name, const std::string& value) = 0;
 
   // --- deleting ---
   enum class Deleted { yes, unknown_alias, wrong_token };
-  // Constant-time comparison of the token. When the last alias goes the blob becomes `deleting`.
-  virtual Result<Deleted> delete_alias(const std::string& alias, const std::string& token) = 0;
+  struct Deletion {
+    Deleted outcome = Deleted::yes;
+    std::vector<std::string> aliases;  // that went: this one, and those derived from it
+  };
+  // `token` is compared in constant time; none: whoever asks may delete. When the last alias goes
+  // the blob becomes `deleting`, with its variants.
+  virtual Result<Deletion> delete_alias(const std::string& alias,
+                                        const std::optional<std::string>& token) = 0;
+  // All aliases of the alias's blob, those derived from them, and the blob's variants. Empty when
+  // the alias is unknown.
+  virtual Result<std::vector<std::string>> purge(const std::string& alias) = 0;
+  // A blob whose file is lost: the same, by its digest.
+  virtual Result<std::vector<std::string>> forget_blob(const Sha256& blob) = 0;
+  // Stored blobs after `after` in the order of their digests, at most `most`.
+  virtual Result<std::vector<Sha256>> stored_after(const std::optional<Sha256>& after,
+                                                   std::size_t most) = 0;
   // Digests to remove from disk: `deleting` ones, and `pending` ones whose claims are all given up
   // or belong to an earlier run of the server (begin_run). Each stays locked against claim() until
   // removed() or a restart; one that was not removed() is given out again. Only one sweeper may be

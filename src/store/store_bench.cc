@@ -35,11 +35,12 @@ class Published : public benchmark::Fixture {
         TRY(store_->claim(digest, {640, 480, {}, "image/jpeg", "", 100'000}, kClock.now()));
     Store::Publication publication{
         claim.id, {alias, random_uuid(), digest, kClock.now(), policy::Origin::upload}, {}, {}};
-    publication.verdict.id = random_uuid();
-    publication.verdict.verdict.outcome = policy::Outcome::accept;
-    publication.verdict.facts.signals["nsfw"] = {
+    VerdictRecord& verdict = publication.verdict.emplace();
+    verdict.id = random_uuid();
+    verdict.verdict.outcome = policy::Outcome::accept;
+    verdict.facts.signals["nsfw"] = {
         policy::Answer::no_match, false, {{"sfw", 0.9}, {"nsfw", 0.1}}, {}};
-    publication.rendition = {digest, "identity", digest, "{}"};
+    publication.rendition = RenditionRecord{digest, "identity", digest, "{}"};
     return store_->publish(publication);
   }
 

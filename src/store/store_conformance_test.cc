@@ -59,7 +59,8 @@ class StoreTest : public ::testing::TestWithParam<Engine> {
         {claim.id,
          {alias, "token-of-" + alias, digest(blob), clock_.now(), policy::Origin::upload},
          verdict("original of " + std::string(blob)),
-         {digest("original of " + std::string(blob)), "identity", digest(blob), "{\"seen\":1}"}});
+         RenditionRecord{digest("original of " + std::string(blob)), "identity", digest(blob),
+                         "{\"seen\":1}"}});
   }
 
   void add(const std::string& alias, std::string_view blob) {
@@ -174,12 +175,13 @@ TEST_P(StoreTest, a_switch_opens_by_itself_at_its_end) {
 
 TEST_P(StoreTest, deleting_needs_the_token) {
   add("a.png", "cat");
-  EXPECT_EQ(store_->delete_alias("a.png", "wrong").value(), Store::Deleted::wrong_token);
-  EXPECT_EQ(store_->delete_alias("a.png", "").value(), Store::Deleted::wrong_token);
+  EXPECT_EQ(store_->delete_alias("a.png", "wrong").value().outcome, Store::Deleted::wrong_token);
+  EXPECT_EQ(store_->delete_alias("a.png", "").value().outcome, Store::Deleted::wrong_token);
   EXPECT_TRUE(*store_->find("a.png"));
-  EXPECT_EQ(store_->delete_alias("a.png", "token-of-a.png").value(), Store::Deleted::yes);
+  EXPECT_EQ(store_->delete_alias("a.png", "token-of-a.png").value().outcome, Store::Deleted::yes);
   EXPECT_FALSE(*store_->find("a.png"));
-  EXPECT_EQ(store_->delete_alias("a.png", "token-of-a.png").value(), Store::Deleted::unknown_alias);
+  EXPECT_EQ(store_->delete_alias("a.png", "token-of-a.png").value().outcome,
+            Store::Deleted::unknown_alias);
 }
 
 TEST_P(StoreTest, a_blob_goes_with_its_last_alias_and_not_before) {
@@ -317,7 +319,8 @@ TEST_P(StoreTest, many_threads_publish_and_delete_without_losing_anything) {
                           blob = fmt::format("blob {}", i % 10);
         add(alias, blob);
         if (i % 5 == 0)
-          EXPECT_EQ(store_->delete_alias(alias, "token-of-" + alias).value(), Store::Deleted::yes);
+          EXPECT_EQ(store_->delete_alias(alias, "token-of-" + alias).value().outcome,
+                    Store::Deleted::yes);
       }
     });
   for (std::thread& thread : threads) thread.join();
@@ -326,13 +329,248 @@ TEST_P(StoreTest, many_threads_publish_and_delete_without_losing_anything) {
   EXPECT_EQ(store_->counts()->verdicts, std::uint64_t{kThreads * kEach});
 }
 
-INSTANTIATE_TEST_SUITE_P(Engines, StoreTest,
-                         ::testing::Values(Engine{
-                             "sqlite",
-                             [](const std::filesystem::path& folder, const Clock& clock) {
+// --- what is derived from a stored picture ---
+
+class Derived : public StoreTest {
+ protected:
+  Status add_derived(const std::string& alias, std::string_view blob, const std::string& parent) {
+    Store::Publication publication{
+        claim(blob).id, {alias, "token-of-" + alias, digest(blob), clock_.now()}, {}, {}, {}};
+    publication.alias.parent = parent;
+    return store_->publish(publication);
+  }
+  Status add_remote(const std::string& alias, std::string_view blob, const std::string& url) {
+    Store::Publication publication{
+        claim(blob).id,
+        {alias, "token-of-" + alias, digest(blob), clock_.now(), policy::Origin::remote, {}, url},
+        verdict("original of " + std::string(blob)),
+        {},
+        url};
+    return store_->publish(publication);
+  }
+  Status add_variant(std::string_view of, const std::string& key, std::string_view blob) {
+    return store_->publish_variant(claim(blob).id, {digest(of), key, digest(blob)}, clock_.now());
+  }
+  bool has_variant(std::string_view of, const std::string& key) {
+    const auto found = store_->variant(digest(of), key);
+    EXPECT_TRUE(found);
+    return found->has_value();
+  }
+};
+
+TEST_P(Derived, aliases_go_with_their_parent) {
+  add("cat.png", "cat");
+  ASSERT_TRUE(add_derived("small.webp", "small cat", "cat.png"));
+  ASSERT_TRUE(add_derived("smaller.webp", "smaller cat", "small.webp"));
+  EXPECT_EQ((*store_->find("small.webp"))->alias.parent, "cat.png");
+  const auto deleted = store_->delete_alias("cat.png", "token-of-cat.png");
+  ASSERT_TRUE(deleted);
+  EXPECT_EQ(deleted->aliases, (std::vector<std::string>{"cat.png", "small.webp", "smaller.webp"}));
+  EXPECT_FALSE(*store_->find("small.webp"));
+  EXPECT_EQ(sweepable(), (std::set{digest("cat"), digest("small cat"), digest("smaller cat")}));
+}
+
+TEST_P(Derived, aliases_need_their_parent_to_exist) {
+  const Status late = add_derived("small.webp", "small cat", "cat.png");
+  ASSERT_FALSE(late);
+  EXPECT_EQ(late.error().code, "gone");
+}
+
+TEST_P(Derived, and_remote_pictures_land_while_uploads_are_closed) {
+  add("cat.png", "cat");
+  ASSERT_TRUE(store_->set_switch(closed()));
+  EXPECT_TRUE(add_derived("small.webp", "small cat", "cat.png"));
+  EXPECT_TRUE(add_remote("dog.png", "dog", "https://example.org/dog.png"));
+}
+
+TEST_P(Derived, variants_are_found_and_go_with_the_last_alias_of_their_picture) {
+  add("a.png", "cat");
+  ASSERT_TRUE(publish(claim("cat"), "b.png", "cat"));
+  ASSERT_TRUE(add_variant("cat", "thumbnail/96/webp", "small cat"));
+  const auto found = store_->variant(digest("cat"), "thumbnail/96/webp");
+  ASSERT_TRUE(found && *found);
+  EXPECT_EQ((*found)->blob, digest("small cat"));
+  EXPECT_EQ((*found)->details, details());
+  EXPECT_EQ((*found)->created, clock_.now());
+  EXPECT_FALSE(has_variant("cat", "thumbnail/97/webp"));
+  EXPECT_TRUE(sweepable().empty());
+  ASSERT_TRUE(store_->delete_alias("a.png", std::nullopt));
+  EXPECT_TRUE(has_variant("cat", "thumbnail/96/webp"));
+  ASSERT_TRUE(store_->delete_alias("b.png", std::nullopt));
+  EXPECT_FALSE(has_variant("cat", "thumbnail/96/webp"));
+  EXPECT_EQ(sweepable(), (std::set{digest("cat"), digest("small cat")}));
+}
+
+TEST_P(Derived, variants_of_a_picture_that_was_deleted_meanwhile_do_not_land) {
+  add("a.png", "cat");
+  const auto under_way = claim("small cat");
+  ASSERT_TRUE(store_->delete_alias("a.png", std::nullopt));
+  const Status late = store_->publish_variant(
+      under_way.id, {digest("cat"), "webp", digest("small cat")}, clock_.now());
+  ASSERT_FALSE(late);
+  EXPECT_EQ(late.error().code, "gone");
+}
+
+TEST_P(Derived, variants_made_twice_stay_once) {
+  add("a.png", "cat");
+  ASSERT_TRUE(add_variant("cat", "webp", "one"));
+  ASSERT_TRUE(add_variant("cat", "webp", "another"));
+  EXPECT_EQ((*store_->variant(digest("cat"), "webp"))->blob, digest("one"));
+  EXPECT_EQ(sweepable(), std::set{digest("another")});
+}
+
+TEST_P(Derived, a_picture_that_is_somebodys_variant_as_well_stays_for_them) {
+  add("a.png", "cat");
+  ASSERT_TRUE(add_variant("cat", "webp", "small cat"));
+  add("b.webp", "small cat");
+  ASSERT_TRUE(store_->delete_alias("b.webp", std::nullopt));
+  EXPECT_TRUE(sweepable().empty());
+  ASSERT_TRUE(store_->purge("a.png"));
+  EXPECT_EQ(sweepable(), (std::set{digest("cat"), digest("small cat")}));
+}
+
+TEST_P(Derived, purging_one_alias_removes_all_of_the_same_picture) {
+  add("a.png", "cat");
+  ASSERT_TRUE(publish(claim("cat"), "b.png", "cat"));
+  ASSERT_TRUE(add_derived("small.webp", "small cat", "a.png"));
+  add("dog.png", "dog");
+  EXPECT_EQ(store_->aliases_with("b.png").value(), (std::vector<std::string>{"a.png", "b.png"}));
+  const auto gone = store_->purge("b.png");
+  ASSERT_TRUE(gone);
+  EXPECT_EQ(std::set(gone->begin(), gone->end()),
+            (std::set<std::string>{"a.png", "b.png", "small.webp"}));
+  EXPECT_TRUE(*store_->find("dog.png"));
+  EXPECT_TRUE(store_->purge("b.png")->empty());
+  EXPECT_TRUE(store_->aliases_with("b.png")->empty());
+}
+
+TEST_P(Derived, a_remote_url_is_remembered_with_what_lay_behind_it) {
+  const std::string url = "https://example.org/cat.png?a=1&b=2";
+  EXPECT_FALSE(*store_->remote(url));
+  ASSERT_TRUE(store_->announce(url, clock_.now()));
+  EXPECT_TRUE((*store_->remote(url))->announced);
+  EXPECT_FALSE((*store_->remote(url))->fetch);
+  const Fetch fetch{digests_of(as_bytes("cat")), 3, clock_.now(), true};
+  ASSERT_TRUE(store_->remember_fetch(url, fetch));
+  ASSERT_TRUE(add_remote("cat.png", "cat", url));
+  restart();
+  const auto found = *store_->remote(url);
+  ASSERT_TRUE(found);
+  EXPECT_TRUE(found->announced);
+  EXPECT_EQ(found->alias, "cat.png");
+  ASSERT_TRUE(found->fetch);
+  EXPECT_EQ(found->fetch->original, fetch.original);
+  EXPECT_EQ(found->fetch->when, fetch.when);
+  EXPECT_TRUE(found->fetch->refused);
+  EXPECT_EQ((*store_->find("cat.png"))->alias.url, url);
+  ASSERT_TRUE(store_->delete_alias("cat.png", std::nullopt));
+  EXPECT_EQ((*store_->remote(url))->alias, "");
+  EXPECT_TRUE((*store_->remote(url))->announced);
+}
+
+TEST_P(Derived, what_nobody_asks_for_expires) {
+  const WallTime start = clock_.now();
+  add("a.png", "cat");
+  ASSERT_TRUE(add_variant("cat", "one", "1"));
+  ASSERT_TRUE(add_variant("cat", "two", "2"));
+  ASSERT_TRUE(add_remote("x.png", "x", "https://x/"));
+  ASSERT_TRUE(add_remote("y.png", "y", "https://y/"));
+  const WallTime later = start + std::chrono::hours(24);
+  ASSERT_TRUE(store_->touch({{"", digest("cat"), "two", later}, {"https://y/", {}, "", later}}));
+  const WallTime limit = start + std::chrono::hours(1);
+  EXPECT_EQ(store_->expire_variants(limit, 10)->variants, 1u);
+  EXPECT_FALSE(has_variant("cat", "one"));
+  EXPECT_TRUE(has_variant("cat", "two"));
+  EXPECT_EQ(store_->expire_proxied(limit, 10)->aliases, std::vector<std::string>{"x.png"});
+  EXPECT_TRUE(*store_->find("y.png"));
+  EXPECT_TRUE(*store_->find("a.png"));
+  EXPECT_EQ(store_->expire_proxied(limit, 10)->aliases.size(), 0u);
+}
+
+TEST_P(Derived, the_longest_unused_make_room_and_uploads_never) {
+  const auto at = [&](int hours) { return clock_.now() + std::chrono::hours(hours); };
+  add("a.png", "cat");
+  ASSERT_TRUE(add_variant("cat", "one", "1"));
+  ASSERT_TRUE(add_remote("x.png", "x", "https://x/"));
+  ASSERT_TRUE(add_variant("cat", "two", "2"));
+  ASSERT_TRUE(store_->touch({{"", digest("cat"), "one", at(2)},
+                             {"https://x/", {}, "", at(1)},
+                             {"", digest("cat"), "two", at(3)}}));
+  EXPECT_EQ(store_->usage()->all, 4 * 1234u);
+  EXPECT_EQ(store_->usage()->variants, 2 * 1234u);
+  const auto first = store_->evict(1000, false, 10);
+  ASSERT_TRUE(first);
+  EXPECT_EQ(first->aliases, std::vector<std::string>{"x.png"});
+  EXPECT_EQ(first->bytes, 1234u);
+  EXPECT_EQ(store_->evict(1000, true, 10)->variants, 1u);
+  EXPECT_FALSE(has_variant("cat", "one"));
+  EXPECT_EQ(store_->evict(1'000'000, false, 10)->variants, 1u);
+  EXPECT_EQ(store_->evict(1'000'000, false, 10)->bytes, 0u);
+  EXPECT_TRUE(*store_->find("a.png"));
+  EXPECT_EQ(store_->usage()->all, 1234u);
+  EXPECT_EQ(store_->usage()->variants, 0u);
+}
+
+TEST_P(Derived, pages_go_from_the_newest_to_the_oldest_and_back) {
+  for (const char* name : {"a", "b", "c", "d", "e"}) {
+    add(name, name);
+    clock_.advance(std::chrono::seconds(1));
+  }
+  ASSERT_TRUE(publish(claim("c"), "c2", "c"));
+  ASSERT_TRUE(add_variant("a", "webp", "no alias of its own"));
+  const auto names = [](const BlobPage& page) {
+    std::vector<std::string> all;
+    for (const BlobEntry& entry : page.entries)
+      all.push_back(fmt::format("{}", fmt::join(entry.aliases, "+")));
+    return all;
+  };
+  const auto first = store_->blobs(2, std::nullopt, std::nullopt);
+  ASSERT_TRUE(first);
+  EXPECT_EQ(names(*first), (std::vector<std::string>{"e", "d"}));
+  EXPECT_FALSE(first->previous);
+  ASSERT_TRUE(first->next);
+  EXPECT_EQ(first->next->blob, digest("c"));
+  const auto second = store_->blobs(2, first->next->blob, std::nullopt);
+  EXPECT_EQ(names(*second), (std::vector<std::string>{"c+c2", "b"}));
+  ASSERT_TRUE(second->previous && second->next);
+  EXPECT_EQ(second->previous->blob, digest("e"));
+  const auto last = store_->blobs(2, second->next->blob, std::nullopt);
+  EXPECT_EQ(names(*last), (std::vector<std::string>{"a"}));
+  EXPECT_FALSE(last->next);
+  const WallTime of_d = first->entries[1].created;
+  EXPECT_EQ(names(*store_->blobs(10, std::nullopt, of_d)),
+            (std::vector<std::string>{"c+c2", "b", "a"}));
+  EXPECT_EQ(names(*store_->blobs(1, digest("nobody"), std::nullopt)),
+            (std::vector<std::string>{"e"}));
+  EXPECT_EQ(store_->stored_after(std::nullopt, 100)->size(), 6u);
+  EXPECT_EQ(store_->stored_after(store_->stored_after(std::nullopt, 100)->at(3), 100)->size(), 2u);
+}
+
+TEST_P(Derived, a_blob_whose_file_is_lost_goes_with_all_that_needs_it) {
+  add("a.png", "cat");
+  ASSERT_TRUE(add_variant("cat", "webp", "small cat"));
+  EXPECT_TRUE(store_->forget_blob(digest("small cat"))->empty());
+  EXPECT_FALSE(has_variant("cat", "webp"));
+  EXPECT_EQ(*store_->forget_blob(digest("cat")), std::vector<std::string>{"a.png"});
+  EXPECT_FALSE(*store_->find("a.png"));
+}
+
+TEST_P(Derived, settings_are_kept) {
+  EXPECT_FALSE(*store_->setting("not-found"));
+  ASSERT_TRUE(store_->put_setting("not-found", "a.png"));
+  ASSERT_TRUE(store_->put_setting("not-found", "b.png"));
+  restart();
+  EXPECT_EQ(**store_->setting("not-found"), "b.png");
+}
+
+const auto kEngines =
+    ::testing::Values(Engine{"sqlite", [](const std::filesystem::path& folder, const Clock& clock) {
                                return open_sqlite({.file = folder / "store.sqlite"}, clock);
-                             }}),
-                         [](const auto& info) { return std::string(info.param.name); });
+                             }});
+const auto kEngineName = [](const auto& info) { return std::string(info.param.name); };
+
+INSTANTIATE_TEST_SUITE_P(Engines, StoreTest, kEngines, kEngineName);
+INSTANTIATE_TEST_SUITE_P(Engines, Derived, kEngines, kEngineName);
 
 }  // namespace
 }  // namespace portcullis::store

@@ -33,15 +33,30 @@ Status make_pending(Connection& connection, const Sha256& blob, const Details& d
 }
 
 Status insert_alias(Connection& connection, const Alias& alias) {
-  Query taken = TRY(connection.prepare("SELECT 1 FROM alias WHERE alias = ?"));
-  if (TRY(taken.bind(alias.alias).step()))
+  const auto exists = [&](const std::string& name) -> Result<bool> {
+    return TRY(connection.prepare("SELECT 1 FROM alias WHERE alias = ?")).bind(name).step();
+  };
+  if (TRY(exists(alias.alias)))
     return fail_with(Fault::client, "duplicate-alias", "alias {} is taken", alias.alias);
-  TRY(TRY(connection.prepare("INSERT INTO alias (alias, delete_token, blob, created, source) "
-                             "VALUES (?, ?, ?, ?, ?)"))
+  if (!alias.parent.empty() && !TRY(exists(alias.parent)))
+    return fail_with(Fault::client, "gone", "alias {} was deleted meanwhile", alias.parent);
+  const auto or_none = [](const std::string& text) {
+    return text.empty() ? std::nullopt : std::optional<std::string_view>(text);
+  };
+  TRY(TRY(connection.prepare("INSERT INTO alias (alias, delete_token, blob, created, source, "
+                             "parent, url) VALUES (?, ?, ?, ?, ?, ?, ?)"))
           .bind(alias.alias, alias.delete_token, alias.blob, alias.created,
-                policy::name(alias.source))
+                policy::name(alias.source), or_none(alias.parent), or_none(alias.url))
           .run());
   return {};
+}
+
+Status take_claim(Connection& connection, std::int64_t claim, const Sha256& blob) {
+  if (TRY(TRY(connection.prepare("DELETE FROM claim WHERE id = ? AND blob = ?"))
+              .bind(claim, blob)
+              .run()) != 1)
+    return fail(Fault::us, "the claim of blob {} is gone", blob.hex());
+  return set_state(connection, blob, BlobState::stored);
 }
 
 }  // namespace
@@ -72,25 +87,97 @@ Result<Store::Claim> SqliteStore::claim(const Sha256& blob, const Details& detai
 }
 
 Status SqliteStore::publish(const Publication& publication) {
-  const std::string facts = policy::to_json(publication.verdict.facts);
+  const Alias& alias = publication.alias;
+  const std::string facts =
+      publication.verdict ? policy::to_json(publication.verdict->facts) : std::string();
   return change([&](Connection& connection) -> Status {
-    const auto uploads = TRY(read_switch(connection, "uploads"));
-    if (uploads && !is_open(*uploads, clock_.now()))
-      return fail_with(Fault::limits, "uploads-closed", "uploads were closed meanwhile");
-    if (TRY(TRY(connection.prepare("DELETE FROM claim WHERE id = ? AND blob = ?"))
-                .bind(publication.claim, publication.alias.blob)
-                .run()) != 1)
-      return fail(Fault::us, "the claim of blob {} is gone", publication.alias.blob.hex());
-    TRY(set_state(connection, publication.alias.blob, BlobState::stored));
-    TRY(insert_alias(connection, publication.alias));
-    TRY(insert_verdict(connection, publication.verdict, facts));
-    const RenditionRecord& rendition = publication.rendition;
-    TRY(TRY(connection.prepare("INSERT OR REPLACE INTO rendition (original, operations, blob, "
-                               "facts) VALUES (?, ?, ?, ?)"))
-            .bind(rendition.original, rendition.operations, rendition.blob, rendition.facts)
-            .run());
+    if (alias.source != policy::Origin::remote && alias.parent.empty()) {
+      const auto uploads = TRY(read_switch(connection, "uploads"));
+      if (uploads && !is_open(*uploads, clock_.now()))
+        return fail_with(Fault::limits, "uploads-closed", "uploads were closed meanwhile");
+    }
+    TRY(take_claim(connection, publication.claim, alias.blob));
+    TRY(insert_alias(connection, alias));
+    if (publication.verdict) TRY(insert_verdict(connection, *publication.verdict, facts));
+    if (const auto& rendition = publication.rendition)
+      TRY(TRY(connection.prepare("INSERT OR REPLACE INTO rendition (original, operations, blob, "
+                                 "facts) VALUES (?, ?, ?, ?)"))
+              .bind(rendition->original, rendition->operations, rendition->blob, rendition->facts)
+              .run());
+    if (!publication.proxied.empty())
+      TRY(TRY(connection.prepare("INSERT INTO remote (url, alias, accessed) VALUES (?, ?, ?) ON "
+                                 "CONFLICT (url) DO UPDATE SET alias = excluded.alias, accessed = "
+                                 "excluded.accessed"))
+              .bind(publication.proxied, alias.alias, alias.created)
+              .run());
     return {};
   });
+}
+
+Status SqliteStore::publish_variant(std::int64_t claim, const Variant& variant, WallTime now) {
+  return change([&](Connection& connection) -> Status {
+    Query needed = TRY(connection.prepare("SELECT 1 FROM alias WHERE blob = ? LIMIT 1"));
+    if (!TRY(needed.bind(variant.of).step()))
+      return fail_with(Fault::client, "gone", "the picture was deleted meanwhile");
+    TRY(take_claim(connection, claim, variant.blob));
+    TRY(TRY(connection.prepare(
+                "INSERT INTO variant (made_of, key, blob, bytes, accessed) SELECT ?, ?, sha256, "
+                "bytes, ? FROM blob WHERE sha256 = ? ON CONFLICT (made_of, key) DO UPDATE SET "
+                "accessed = excluded.accessed"))
+            .bind(variant.of, variant.key, now, variant.blob)
+            .run());
+    // One that was there before is the one that stays.
+    return release(connection, variant.blob);
+  });
+}
+
+// A blob that nothing needs any more is to be deleted, and what was made of it.
+Status release(Connection& connection, const Sha256& blob) {
+  const auto exists = [&](std::string_view sql) -> Result<bool> {
+    return TRY(connection.prepare(sql)).bind(blob).step();
+  };
+  if (TRY(exists("SELECT 1 FROM alias WHERE blob = ? LIMIT 1"))) return {};
+  std::vector<Sha256> made;
+  {
+    Query variants = TRY(connection.prepare("SELECT blob FROM variant WHERE made_of = ?"));
+    variants.bind(blob);
+    while (TRY(variants.step())) made.push_back(TRY(variants.digest(0)));
+  }
+  TRY(TRY(connection.prepare("DELETE FROM variant WHERE made_of = ?")).bind(blob).run());
+  if (!TRY(exists("SELECT 1 FROM variant WHERE blob = ? LIMIT 1")))
+    TRY(set_state(connection, blob, BlobState::deleting));
+  for (const Sha256& one : made)
+    if (one != blob) TRY(release(connection, one));
+  return {};
+}
+
+// With those derived from it.
+Status remove_alias(Connection& connection, const std::string& alias, const Sha256& blob,
+                    std::vector<std::string>& gone) {
+  TRY(TRY(connection.prepare("DELETE FROM alias WHERE alias = ?")).bind(alias).run());
+  TRY(TRY(connection.prepare("UPDATE remote SET alias = NULL WHERE alias = ?")).bind(alias).run());
+  gone.push_back(alias);
+  std::vector<std::pair<std::string, Sha256>> derived;
+  {
+    Query query = TRY(connection.prepare("SELECT alias, blob FROM alias WHERE parent = ?"));
+    query.bind(alias);
+    while (TRY(query.step())) derived.emplace_back(query.text(0), TRY(query.digest(1)));
+  }
+  for (const auto& [name, its_blob] : derived) TRY(remove_alias(connection, name, its_blob, gone));
+  return release(connection, blob);
+}
+
+Result<std::vector<std::string>> remove_aliases_of(Connection& connection, const Sha256& blob) {
+  std::vector<std::string> gone;
+  while (true) {
+    std::string alias;
+    {
+      Query query = TRY(connection.prepare("SELECT alias FROM alias WHERE blob = ? LIMIT 1"));
+      if (!TRY(query.bind(blob).step())) return gone;
+      alias = query.text(0);
+    }
+    TRY(remove_alias(connection, alias, blob, gone));
+  }
 }
 
 Status SqliteStore::abandon(std::int64_t claim) {
@@ -99,20 +186,44 @@ Status SqliteStore::abandon(std::int64_t claim) {
   return {};
 }
 
-Result<Store::Deleted> SqliteStore::delete_alias(const std::string& alias,
-                                                 const std::string& token) {
-  return writer_.run<Deleted>([&](Connection& connection) -> Result<Deleted> {
+Result<Store::Deletion> SqliteStore::delete_alias(const std::string& alias,
+                                                  const std::optional<std::string>& token) {
+  return writer_.run<Deletion>([&](Connection& connection) -> Result<Deletion> {
     Sha256 blob;
     {
       Query query = TRY(connection.prepare("SELECT delete_token, blob FROM alias WHERE alias = ?"));
-      if (!TRY(query.bind(alias).step())) return Deleted::unknown_alias;
-      if (!equal_constant_time(query.text(0), token)) return Deleted::wrong_token;
+      if (!TRY(query.bind(alias).step())) return Deletion{Deleted::unknown_alias, {}};
+      if (token && !equal_constant_time(query.text(0), *token))
+        return Deletion{Deleted::wrong_token, {}};
       blob = TRY(query.digest(1));
     }
-    TRY(TRY(connection.prepare("DELETE FROM alias WHERE alias = ?")).bind(alias).run());
-    Query others = TRY(connection.prepare("SELECT 1 FROM alias WHERE blob = ? LIMIT 1"));
-    if (!TRY(others.bind(blob).step())) TRY(set_state(connection, blob, BlobState::deleting));
-    return Deleted::yes;
+    Deletion deletion;
+    TRY(remove_alias(connection, alias, blob, deletion.aliases));
+    return deletion;
+  });
+}
+
+Result<std::vector<std::string>> SqliteStore::purge(const std::string& alias) {
+  using Aliases = std::vector<std::string>;
+  return writer_.run<Aliases>([&](Connection& connection) -> Result<Aliases> {
+    Sha256 blob;
+    {
+      Query query = TRY(connection.prepare("SELECT blob FROM alias WHERE alias = ?"));
+      if (!TRY(query.bind(alias).step())) return Aliases();
+      blob = TRY(query.digest(0));
+    }
+    return remove_aliases_of(connection, blob);
+  });
+}
+
+Result<std::vector<std::string>> SqliteStore::forget_blob(const Sha256& blob) {
+  using Aliases = std::vector<std::string>;
+  return writer_.run<Aliases>([&](Connection& connection) -> Result<Aliases> {
+    Aliases gone = TRY(remove_aliases_of(connection, blob));
+    // What is left of it are variants of other blobs.
+    TRY(TRY(connection.prepare("DELETE FROM variant WHERE blob = ?")).bind(blob).run());
+    TRY(release(connection, blob));
+    return gone;
   });
 }
 

@@ -53,6 +53,42 @@ CREATE TABLE hashlist (
   source TEXT NOT NULL, added INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 )sql",
+    // 2: variants, remote pictures, and the bytes that all of it takes.
+    R"sql(
+ALTER TABLE alias ADD COLUMN parent TEXT;
+ALTER TABLE alias ADD COLUMN url TEXT;
+CREATE INDEX alias_parent ON alias (parent) WHERE parent IS NOT NULL;
+CREATE INDEX blob_created ON blob (created, sha256);
+CREATE TABLE variant (
+  made_of BLOB NOT NULL REFERENCES blob, key TEXT NOT NULL,
+  blob BLOB NOT NULL REFERENCES blob, bytes INTEGER NOT NULL, accessed INTEGER NOT NULL,
+  PRIMARY KEY (made_of, key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX variant_blob ON variant (blob);
+CREATE INDEX variant_accessed ON variant (accessed);
+CREATE TABLE remote (
+  url TEXT PRIMARY KEY, announced INTEGER,
+  sha256 BLOB, sha1 TEXT, md5 TEXT, bytes INTEGER, fetched INTEGER, refused INTEGER,
+  alias TEXT, accessed INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE INDEX remote_alias ON remote (alias) WHERE alias IS NOT NULL;
+CREATE INDEX remote_accessed ON remote (accessed) WHERE alias IS NOT NULL;
+CREATE TABLE setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE total (name TEXT PRIMARY KEY, bytes INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+INSERT INTO total SELECT 'all', coalesce(sum(bytes), 0) FROM blob WHERE state = 1;
+INSERT INTO total VALUES ('variants', 0);
+CREATE TRIGGER blob_added AFTER INSERT ON blob WHEN new.state = 1
+  BEGIN UPDATE total SET bytes = bytes + new.bytes WHERE name = 'all'; END;
+CREATE TRIGGER blob_changed AFTER UPDATE OF state ON blob WHEN (old.state = 1) <> (new.state = 1)
+  BEGIN UPDATE total SET bytes = bytes + CASE new.state WHEN 1 THEN new.bytes ELSE -new.bytes END
+        WHERE name = 'all'; END;
+CREATE TRIGGER blob_removed AFTER DELETE ON blob WHEN old.state = 1
+  BEGIN UPDATE total SET bytes = bytes - old.bytes WHERE name = 'all'; END;
+CREATE TRIGGER variant_added AFTER INSERT ON variant
+  BEGIN UPDATE total SET bytes = bytes + new.bytes WHERE name = 'variants'; END;
+CREATE TRIGGER variant_removed AFTER DELETE ON variant
+  BEGIN UPDATE total SET bytes = bytes - old.bytes WHERE name = 'variants'; END;
+)sql",
 };
 
 }  // namespace

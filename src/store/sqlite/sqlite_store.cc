@@ -110,19 +110,20 @@ Result<std::vector<VerdictRecord>> SqliteStore::recent_verdicts(std::size_t most
 
 Result<std::optional<AliasAndDetails>> SqliteStore::find(const std::string& alias) {
   return readers_.with_one([&](Connection& connection) -> Result<std::optional<AliasAndDetails>> {
-    Query query =
-        TRY(connection.prepare("SELECT delete_token, blob, alias.created, source, width, height, "
-                               "frames, content_type, blurhash, bytes "
-                               "FROM alias JOIN blob ON blob.sha256 = alias.blob WHERE alias = ?"));
+    Query query = TRY(
+        connection.prepare("SELECT delete_token, blob, alias.created, source, parent, url, width, "
+                           "height, frames, content_type, blurhash, bytes "
+                           "FROM alias JOIN blob ON blob.sha256 = alias.blob WHERE alias = ?"));
     query.bind(alias);
     if (!TRY(query.step())) return std::nullopt;
     AliasAndDetails found;
-    found.alias = {alias, query.text(0), TRY(query.digest(1)), query.time(2),
-                   policy::Origin::upload};
+    found.alias = {alias,         query.text(0),          TRY(query.digest(1)),
+                   query.time(2), policy::Origin::upload, query.text(4),
+                   query.text(5)};
     const auto source = policy::origin_from(query.text(3));
     if (!source) return fail(Fault::storage, "alias {} has no known source", alias);
     found.alias.source = *source;
-    found.details = TRY(read_details(query, 4));
+    found.details = TRY(read_details(query, 6));
     return found;
   });
 }
@@ -259,7 +260,7 @@ Result<Counts> SqliteStore::counts() {
     };
     counts.aliases = TRY(number("SELECT count(*) FROM alias"));
     counts.blobs = TRY(number("SELECT count(*) FROM blob WHERE state = 1"));
-    counts.blob_bytes = TRY(number("SELECT coalesce(sum(bytes), 0) FROM blob WHERE state = 1"));
+    counts.blob_bytes = TRY(number("SELECT bytes FROM total WHERE name = 'all'"));
     counts.pending = TRY(number("SELECT count(*) FROM blob WHERE state = 0"));
     counts.verdicts = TRY(number("SELECT count(*) FROM verdict"));
     counts.refused =

@@ -30,6 +30,7 @@ class SqliteStore final : public Store {
 
   Result<Claim> claim(const Sha256& blob, const Details& details, WallTime now) override;
   Status publish(const Publication& publication) override;
+  Status publish_variant(std::int64_t claim, const Variant& variant, WallTime now) override;
   Status abandon(std::int64_t claim) override;
   Status record(const VerdictRecord& verdict) override;
   Result<std::vector<VerdictRecord>> recent_verdicts(std::size_t most) override;
@@ -39,7 +40,31 @@ class SqliteStore final : public Store {
                                                    const std::string& operations) override;
   Result<std::optional<Details>> details(const Sha256& blob) override;
 
-  Result<Deleted> delete_alias(const std::string& alias, const std::string& token) override;
+  Result<std::optional<VariantAndDetails>> variant(const Sha256& of,
+                                                   const std::string& key) override;
+  Result<std::vector<std::string>> aliases_with(const std::string& alias) override;
+  Result<BlobPage> blobs(std::size_t most, std::optional<Sha256> from,
+                         std::optional<WallTime> before) override;
+
+  Result<std::optional<Remote>> remote(const std::string& url) override;
+  Status announce(const std::string& url, WallTime now) override;
+  Status remember_fetch(const std::string& url, const Fetch& fetch) override;
+
+  Status touch(const std::vector<Access>& accesses) override;
+  Result<Gone> expire_variants(WallTime before, std::size_t most) override;
+  Result<Gone> expire_proxied(WallTime before, std::size_t most) override;
+  Result<Gone> evict(std::uint64_t bytes, bool variants_alone, std::size_t most) override;
+  Result<Usage> usage() override;
+
+  Result<std::optional<std::string>> setting(const std::string& name) override;
+  Status put_setting(const std::string& name, const std::string& value) override;
+
+  Result<Deletion> delete_alias(const std::string& alias,
+                                const std::optional<std::string>& token) override;
+  Result<std::vector<std::string>> purge(const std::string& alias) override;
+  Result<std::vector<std::string>> forget_blob(const Sha256& blob) override;
+  Result<std::vector<Sha256>> stored_after(const std::optional<Sha256>& after,
+                                           std::size_t most) override;
   Result<std::vector<Sha256>> sweepable(std::size_t most) override;
   Status removed(const Sha256& blob) override;
   Result<bool> knows(const Sha256& blob) override;
@@ -85,6 +110,11 @@ class SqliteStore final : public Store {
 
 // Rows to structs, shared by the files of this folder.
 Result<Details> read_details(const Query& query, int first_column);
+// Deletes an alias with those derived from it; their names are added to `gone`.
+Status remove_alias(Connection& connection, const std::string& alias, const Sha256& blob,
+                    std::vector<std::string>& gone);
+// A blob that nothing needs any more becomes `deleting`.
+Status release(Connection& connection, const Sha256& blob);
 Result<std::optional<Switch>> read_switch(Connection& connection, const std::string& name);
 // `facts`: those of the verdict in JSON, made before it is the writer's turn.
 Status insert_verdict(Connection& connection, const VerdictRecord& verdict,

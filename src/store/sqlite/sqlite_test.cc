@@ -138,8 +138,8 @@ Status publish(Store& store, const std::string& alias, const Clock& clock) {
   const auto claim = TRY(store.claim(blob, {1, 1, {}, "image/png", "", 1}, clock.now()));
   Store::Publication publication{
       claim.id, {alias, "t", blob, clock.now(), policy::Origin::upload}, {}, {}};
-  publication.verdict.id = alias;
-  publication.rendition = {blob, "identity", blob, "{}"};
+  publication.verdict.emplace().id = alias;
+  publication.rendition = RenditionRecord{blob, "identity", blob, "{}"};
   return store.publish(publication);
 }
 
