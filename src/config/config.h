@@ -2,7 +2,8 @@
 //
 // Every error says file:line:column and what to do. Unknown keys are errors (a mistyped limit must
 // not be a missing limit). Keys are called as the members below, in the tables [listen] [http]
-// [media] [media.image] [media.animation] [decoder] [inference] [log]; `data` and `policy` stand
+// [media] [media.retention] [media.image] [media.image.quality] [media.animation] [site] [egress]
+// [decoder] [inference] [log]; `data` and `policy` stand
 // above them and are the only ones without a default. Paths are taken relative to the file's
 // folder. Values with units are written as text: "40 MiB" (B, KiB, MiB, GiB, TiB), "30s" (ms, s, m,
 // h, d). Values are plain data; nothing here looks at the network, and only load() reads a file.
@@ -60,6 +61,17 @@ struct MediaKindLimits {
   std::uint32_t max_frame_count = 1;
   bool operator==(const MediaKindLimits&) const = default;
 };
+// 1 to 100 for each encoder that loses something; 0: what suits the format.
+struct Quality {
+  std::uint32_t avif = 0, jpeg = 0, jxl = 0, webp = 0;
+  bool operator==(const Quality&) const = default;
+};
+// After the last time that somebody asked for it.
+struct Retention {
+  std::chrono::seconds variants{7 * 86'400};
+  std::chrono::seconds proxy{7 * 86'400};  // copies of remote pictures
+  bool operator==(const Retention&) const = default;
+};
 struct Media {
   std::uint64_t max_file_size = 40 * 1024 * 1024;  // one file of an upload
   std::size_t max_file_count = 1;
@@ -69,9 +81,28 @@ struct Media {
   // Content refusals leave at whole multiples of this, so that timing tells nothing. Zero: at once.
   std::chrono::milliseconds refusal_step{1'000};
   std::vector<std::string> formats{"jpeg", "png", "webp", "gif", "avif", "jxl"};
+  std::string preprocess_steps;  // what is done to each upload, "resize=2048"; empty: nothing
+  std::vector<std::string> filters{"blur", "crop", "identity", "resize", "thumbnail"};
+  std::uint64_t max_bytes = 0;  // of everything that is stored; 0: no limit
+  std::uint64_t max_variant_bytes = 10ull * 1024 * 1024 * 1024;
+  Retention retention;
+  Quality quality;
   MediaKindLimits image;
   MediaKindLimits animation{1920, 1920, 2'073'600, 40 * 1024 * 1024, 900};
   bool operator==(const Media&) const = default;
+};
+
+struct Site {
+  std::vector<std::string> hosts;  // names under which browsers reach Lemmy, lower case, no port
+  bool operator==(const Site&) const = default;
+};
+
+// Fetching what others host.
+struct Egress {
+  std::vector<std::string> allow;   // networks that may be reached although they are private
+  std::chrono::seconds timeout{8};  // of one fetch and all that belongs to it
+  std::uint32_t max_per_host = 4;   // fetches at once
+  bool operator==(const Egress&) const = default;
 };
 
 struct Decoder {
@@ -96,6 +127,8 @@ struct Config {
   Listen listen;
   Http http;
   Media media;
+  Site site;
+  Egress egress;
   Decoder decoder;
   Inference inference;
   std::string log_level = "info";  // [log] level: debug, info, warning, error

@@ -65,9 +65,20 @@ spool_bytes = "1 GiB"
 cache_max_age = "7d"
 refusal_step = "250ms"
 formats = ["gif", "jpeg"]
+preprocess_steps = "resize=9"
+filters = ["resize"]
+max_bytes = "5 GiB"
+max_variant_bytes = "0 B"
+retention = { variants = "1h", proxy = "2d" }
 image = { max_width = 1, max_height = 2, max_area = 3, max_file_size = "4 B", max_frame_count = 5 }
 [media.animation]
 max_width = 6
+[site]
+hosts = ["lemmy.example"]
+[egress]
+allow = ["10.0.0.0/8"]
+timeout = "3s"
+max_per_host = 2
 [decoder]
 workers = 4
 memory = "2GiB"
@@ -100,6 +111,13 @@ level = "debug"
   EXPECT_EQ(config.media.cache_max_age, 7 * 24h);
   EXPECT_EQ(config.media.refusal_step, 250ms);
   EXPECT_EQ(config.media.formats, (std::vector<std::string>{"gif", "jpeg"}));
+  EXPECT_EQ(config.media.preprocess_steps, "resize=9");
+  EXPECT_EQ(config.media.filters, std::vector<std::string>{"resize"});
+  EXPECT_EQ(config.media.max_bytes, 5ull << 30);
+  EXPECT_EQ(config.media.max_variant_bytes, 0u);
+  EXPECT_EQ(config.media.retention, (Retention{1h, 48h}));
+  EXPECT_EQ(config.site.hosts, std::vector<std::string>{"lemmy.example"});
+  EXPECT_EQ(config.egress, (Egress{{"10.0.0.0/8"}, 3s, 2}));
   EXPECT_EQ(config.media.image, (MediaKindLimits{1, 2, 3, 4, 5}));
   EXPECT_EQ(config.media.animation, (MediaKindLimits{6, 1920, 2'073'600, 41'943'040, 900}));
   EXPECT_EQ(config.decoder, (Decoder{4, 2ull << 30, 5s, 1}));
@@ -146,6 +164,9 @@ TEST(Config, every_error_says_where_and_what) {
       {"a part of a second", with_least("[http]\nidle_timeout = \"1500ms\"\n"), "4:16",
        "whole seconds"},
       {"refusals after an hour", with_least("[media]\nrefusal_step = \"1h\"\n"), "4:16", "\"1m\""},
+      {"hosts as text", with_least("[site]\nhosts = \"a\"\n"), "4:9", "a list of texts"},
+      {"a host as number", with_least("[site]\nhosts = [1]\n"), "4:10", "a list of texts"},
+      {"unknown filter", with_least("[media]\nfilters = [\"spin\"]\n"), "4:12", "may hold"},
       {"no format", with_least("[media]\nformats = []\n"), "4:11",
        "jpeg, png, webp, gif, avif, jxl"},
       {"formats as text", with_least("[media]\nformats = \"gif\"\n"), "4:11", "list"},
@@ -254,6 +275,13 @@ TEST(ToToml, comes_back_as_it_was) {
   config.media.cache_max_age = 0s;
   config.media.refusal_step = 1'001ms;
   config.media.formats = {"jxl"};
+  config.media.preprocess_steps = "crop=1x1&resize=\"";
+  config.media.filters = {"blur"};
+  config.media.max_bytes = 1;
+  config.media.retention = {61s, 62s};
+  config.media.quality = {1, 2, 3, 100};
+  config.site.hosts = {"a.example", "b.example"};
+  config.egress = {{"::/0"}, 9s, 1'000};
   config.media.image = {1, 65'535, 4'294'836'225, 7, 100'000};
   config.media.animation = {2, 3, 4, 1ull << 40, 6};
   config.decoder = {1024, 64ull << 20, 600s, 1'000'000};

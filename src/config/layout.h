@@ -3,8 +3,8 @@
 // drift apart. Private to the room.
 //
 // A visitor has: table(name, comment), and for each key address, secret_path, secret, choice, path,
-// count, size, duration, names; each gets the key, the member, a comment, and bounds where there
-// are any.
+// text, texts, count, size, duration, names; each gets the key, the member, a comment, and bounds
+// where there are any.
 #pragma once
 
 #include <array>
@@ -17,6 +17,9 @@ namespace portcullis::config {
 // As decoder::name() writes them.
 inline constexpr std::array<std::string_view, 6> kFormats{"jpeg", "png",  "webp",
                                                           "gif",  "avif", "jxl"};
+// As pict-rs calls its operations.
+inline constexpr std::array<std::string_view, 5> kFilters{"blur", "crop", "identity", "resize",
+                                                          "thumbnail"};
 inline constexpr std::array<std::string_view, 4> kLevels{"debug", "info", "warning", "error"};
 
 inline constexpr std::uint64_t kKiB = 1024, kMiB = 1024 * kKiB, kGiB = 1024 * kMiB,
@@ -81,10 +84,44 @@ void lay_out(SomeConfig& config, Visitor& visit) {
       0ms, 60s);
   visit.names("formats", config.media.formats, "Pictures of any other format are refused.",
               kFormats);
+  visit.text("preprocess_steps", config.media.preprocess_steps,
+             "What is done to each upload, as in a query: \"resize=2048\". Empty: nothing.");
+  visit.names("filters", config.media.filters, "What may be asked of stored pictures.", kFilters);
+  visit.size("max_bytes", config.media.max_bytes,
+             "Of everything that is stored. Copies of remote pictures and variants make room,\n"
+             "uploads never. \"0 B\": no limit.",
+             0, 1024 * kTiB);
+  visit.size("max_variant_bytes", config.media.max_variant_bytes,
+             "Of sizes and looks that were made of stored pictures.", 0, 1024 * kTiB);
+  visit.table("media.retention", "How long something is kept after somebody last asked for it.");
+  visit.duration("variants", config.media.retention.variants, "", 1min, 24h * 3660);
+  visit.duration("proxy", config.media.retention.proxy, "Copies of remote pictures.", 1min,
+                 24h * 3660);
   visit.table("media.image", "Limits for pictures that do not move.");
   lay_out_limits(config.media.image, visit);
+  visit.table("media.image.quality", "1 to 100, or 0 for what suits the format.");
+  visit.count("avif", config.media.quality.avif, "", 0, 100);
+  visit.count("jpeg", config.media.quality.jpeg, "", 0, 100);
+  visit.count("jxl", config.media.quality.jxl, "", 0, 100);
+  visit.count("webp", config.media.quality.webp, "", 0, 100);
   visit.table("media.animation", "Limits for those that do.");
   lay_out_limits(config.media.animation, visit);
+
+  visit.table("site", "");
+  visit.texts("hosts", config.site.hosts,
+              "Names under which browsers reach Lemmy, such as [\"lemmy.example\"].\nPictures of "
+              "this site are never fetched from outside.");
+
+  visit.table("egress", "Fetching pictures that others host.");
+  visit.texts("allow", config.egress.allow,
+              "Networks that may be reached although they are not public, such as\n"
+              "[\"10.0.0.0/8\"]. For tests.");
+  visit.duration("timeout", config.egress.timeout,
+                 "For one picture, from the first byte asked to the last received. Posting waits\n"
+                 "for it, and Lemmy for 10s at most.",
+                 1s, 60s);
+  visit.count("max_per_host", config.egress.max_per_host, "Fetches from one host at once.", 1,
+              1'000);
 
   visit.table("decoder", "Pictures are decoded in locked-in processes of their own.");
   visit.count("workers", config.decoder.workers, "0: one per core.", 0, 1024);

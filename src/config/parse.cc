@@ -98,6 +98,23 @@ class Reader {
       return fail_at(*node, "`{}` must be a path", key);
     value = (file_.parent_path() / *text).lexically_normal();
   }
+  void text(std::string_view key, std::string& value, std::string_view) {
+    const toml::node* node = nullptr;
+    if (const std::string* text = this->string(key, node)) value = *text;
+  }
+  void texts(std::string_view key, std::vector<std::string>& value, std::string_view) {
+    const toml::node* node = take(key);
+    if (!node) return;
+    const toml::array* array = node->as_array();
+    if (!array) return fail_at(*node, "`{}` must be a list of texts", key);
+    value.clear();
+    for (const toml::node& element : *array) {
+      const auto* text = element.as_string();
+      if (!text || text->get().empty())
+        return fail_at(element, "`{}` must be a list of texts", key);
+      value.push_back(text->get());
+    }
+  }
   template <class T>
   void count(std::string_view key, T& value, std::string_view, std::uint64_t least,
              std::uint64_t most) {

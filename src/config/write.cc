@@ -60,6 +60,13 @@ class Writer {
                 std::chrono::milliseconds, std::chrono::milliseconds) {
     line(key, quoted_text(duration_text(value)), comment);
   }
+  void text(std::string_view key, const std::string& value, std::string_view comment) {
+    line(key, quoted_text(value), comment);
+  }
+  void texts(std::string_view key, const std::vector<std::string>& value,
+             std::string_view comment) {
+    names(key, value, comment, 0);
+  }
   template <class Choices>
   void names(std::string_view key, const std::vector<std::string>& value, std::string_view comment,
              const Choices&) {
