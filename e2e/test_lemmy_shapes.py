@@ -31,13 +31,15 @@ def test_relayed_requests_have_few_shapes(gate, stored):
     alias, token = stored["file"], stored["delete_token"]
     assert relayed(gate, "GET", f"/image/original/{alias}").status == 200
     assert relayed(gate, "GET", f"/image/original/{alias.replace('-', '%2D').replace('.', '%2e')}").status == 200
+    assert relayed(gate, "GET", f"/image/process.webp?src={alias}&thumbnail=96").status == 200
+    assert relayed(gate, "GET", f"/image/process.jpg?src={alias}").status == 200
     assert relayed(gate, "GET", "/healthz").status == 200
     closed = [
         ("GET", f"/image/details/original/{alias}"), ("GET", f"/image/details/original?alias={alias}"),
         ("GET", f"/image/delete/{token}/{alias}"), ("DELETE", f"/image/delete/{token}/{alias}"),
         ("POST", f"/image/delete/{token}/{alias}"), ("HEAD", f"/image/original/{alias}"),
         ("GET", f"/image/original?alias={alias}"), ("GET", "/image/original?proxy=http%3A%2F%2F127.0.0.1%2Fa.png"),
-        ("GET", f"/image/process.webp?src={alias}&thumbnail=96"), ("GET", f"/image/process.webp?src={alias}"),
+        ("GET", f"/image/process.webp?src={alias}&blur=3"), ("GET", f"/image/process.webp?alias={alias}"),
         ("GET", "/image/download?url=http%3A%2F%2F127.0.0.1%2Fa.png"), ("POST", "/image/backgrounded"),
         ("POST", f"/internal/purge?alias={alias}"), ("POST", f"/internal/delete?alias={alias}"),
         ("GET", "/internal/hashes"), ("POST", "/internal/import"), ("GET", "/metrics"), ("GET", "/"), ("PUT", "/image"),

@@ -414,7 +414,7 @@ def test_invariant_6_each_verdict_is_recorded_with_its_facts(new_gate):
     assert gate.upload(pictures.tiny(13)).status == 400
     status = json.loads(gate.must("status", "--json"))
     assert status["verdicts"] >= 2 and status["refused"] >= 1 and status["lists"] == 1
-    ids = [e["verdict"] for e in gate.log() if e["what"] == "upload refused"]
+    ids = [e["verdict"] for e in gate.log() if e["what"] == "picture refused"]
     assert ids and len(set(ids)) == len(ids)
 
 

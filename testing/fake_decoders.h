@@ -31,11 +31,12 @@ class FakeDecoders final : public decoder::Pool {
   Result<decoder::Decoded> decode(const decoder::Job& job, Deadline) override {
     ++decodes;
     if (on_decode) on_decode();
+    if (fail_with) return std::unexpected(*fail_with);
     Bytes bytes(job.size);
     bytes.resize(TRY(read_at(job.fd, bytes, 0)));
     const std::string text(as_text(bytes));
     if (text.starts_with("crash"))
-      return fail_with(Fault::upstream, "decoder-unanswered", "the worker died");
+      return ::portcullis::fail_with(Fault::upstream, "decoder-unanswered", "the worker died");
     constexpr std::string_view kOriginal = "picture ", kRendition = "rendition of ";
     std::string name;
     if (text.starts_with(kOriginal))
@@ -43,7 +44,7 @@ class FakeDecoders final : public decoder::Pool {
     else if (text.starts_with(kRendition))
       name = text.substr(kRendition.size());
     else
-      return fail_with(Fault::client, "command-failure", "no picture");
+      return ::portcullis::fail_with(Fault::client, "command-failure", "no picture");
 
     decoder::Decoded decoded;
     decoded.format = decoder::Format::png;
@@ -72,6 +73,7 @@ class FakeDecoders final : public decoder::Pool {
 
   std::atomic<int> decodes{0};
   std::function<void()> on_decode;
+  std::optional<Error> fail_with;  // what every decode ends with
 };
 
 }  // namespace portcullis::testing

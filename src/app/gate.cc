@@ -46,8 +46,32 @@ std::optional<log::Level> level_from(const std::string& name) {
   return std::nullopt;
 }
 
-media::Options media_options(const config::Config& config, const DataFolder& data) {
+// "crop=16x9&resize=2048"
+Result<std::vector<decoder::Operation>> preprocess_steps(const config::Config& config) {
+  auto steps = image::operations_from(net::query_pairs(config.media.preprocess_steps));
+  if (!steps)
+    return fail(Fault::us, "[media] preprocess_steps = \"{}\": {}", config.media.preprocess_steps,
+                steps.error().what);
+  return steps;
+}
+
+Result<media::Options> media_options(const config::Config& config, const DataFolder& data) {
   media::Options options;
+  options.preprocess = TRY(preprocess_steps(config));
+  options.filters = config.media.filters;
+  const config::Quality& quality = config.media.quality;
+  for (const auto& [format, value] : {std::pair(decoder::Format::avif, quality.avif),
+                                      std::pair(decoder::Format::jpeg, quality.jpeg),
+                                      std::pair(decoder::Format::jxl, quality.jxl),
+                                      std::pair(decoder::Format::webp, quality.webp)})
+    options.quality[static_cast<std::size_t>(format)] = static_cast<std::uint8_t>(value);
+  options.fetch_timeout = config.egress.timeout;
+  options.hosts = config.site.hosts;
+  options.max_bytes = config.media.max_bytes;
+  options.max_variant_bytes = config.media.max_variant_bytes;
+  options.keep_variants = config.media.retention.variants;
+  options.keep_proxied = config.media.retention.proxy;
+  options.api_key = config.listen.api_key;
   options.prefix = config.listen.media_prefix;
   options.spool = data.spool();
   options.max_file_size = config.media.max_file_size;
@@ -103,10 +127,11 @@ Status Gate::prepare(config::Config config) {
   files_ = blob::real_file_system();
   blobs_ = TRY(blob::open_folder(data.blobs(), *files_));
   TRY(clean_up());
+  fetcher_ = TRY(GuardedFetcher::create(engine_->config));
   media_ = std::make_unique<media::Media>(
-      media_options(engine_->config, data),
-      media::Services{*engine_->store, *blobs_, *engine_->scanner, engine_->pools.files,
-                      engine_->pools.db, clock_});
+      TRY(media_options(engine_->config, data)),
+      media::Services{*engine_->store, *blobs_, *engine_->scanner, *engine_->decoders, *fetcher_,
+                      engine_->pools.files, engine_->pools.db, engine_->pools.decode, clock_});
   return listen();
 }
 
@@ -147,6 +172,8 @@ Gate::~Gate() {
   for (const auto& loop : loops_) loop->stop();
   for (std::thread& thread : threads_) thread.join();
   if (engine_) engine_->pools.join();
+  fetcher_.reset();
+  if (media_) media_->abandon();
   // Requests that were cut in the middle go while what they refer to is still there.
   media_server_.reset();
   admin_server_.reset();
@@ -199,6 +226,8 @@ Task<void> Gate::sweep_now_and_then() {
         [this] { return media::sweep(*engine_->store, *blobs_, kSweepAtOnce); });
     if (!swept)
       log::warning("sweeping failed; it will be tried again", {{"why", swept.error().what}});
+    const auto maintained = co_await engine_->pools.db.run([this] { return media_->maintain(); });
+    if (!maintained) log::warning("what may go stays for now", {{"why", maintained.error().what}});
     co_await pause(kSweepInterval);
   }
 }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "app/engine.h"
+#include "app/guarded_fetcher.h"
 #include "media/media.h"
 #include "net/net.h"
 
@@ -51,6 +52,7 @@ class Gate {
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<blob::FileSystem> files_;
   std::unique_ptr<blob::BlobStore> blobs_;
+  std::unique_ptr<GuardedFetcher> fetcher_;
   std::unique_ptr<media::Media> media_;
   std::unique_ptr<net::Server> media_server_, admin_server_;
   std::vector<std::thread> threads_;

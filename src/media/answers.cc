@@ -1,5 +1,7 @@
 #include "media/answers.h"
 
+#include <sodium.h>
+
 #include <algorithm>
 #include <boost/json.hpp>
 
@@ -31,10 +33,21 @@ constexpr Text kTexts[] = {
     {"media-disallowed", 400, "Files of this kind are not taken here."},
     {"command-failure", 400, "The file is damaged or not a picture."},
     {"file-upload-error", 400, kUnreadable},
+    {"invalid-query", 400, "A parameter of this request has no meaning."},
+    {"invalid-process-path", 400, "This request asks for something that cannot be done."},
+    {"invalid-file-extension", 400, "There is no such kind of picture."},
+    {"duplicate-alias", 400, "There is a picture of that name already."},
+    {"download-file-error", 400, "The picture could not be fetched."},
     {"stream-too-slow", 408, "The upload was too slow. Please try again."},
     {"spool-full", 503, "Too many uploads at once. Please try again in a minute."},
     {"decoder-busy", 503, "Too many uploads at once. Please try again in a minute."},
 };
+
+// A GIF counts as an animation even when it stands still.
+std::string_view kind_of(const store::Details& details) {
+  if (details.content_type.starts_with("video/")) return "Video";
+  return details.frames || details.content_type == "image/gif" ? "Animation" : "Image";
+}
 
 json::object details_object(const store::Details& details, WallTime created) {
   return {{"width", details.width},
@@ -42,9 +55,35 @@ json::object details_object(const store::Details& details, WallTime created) {
           {"frames", details.frames ? json::value(*details.frames) : json::value(nullptr)},
           {"content_type", details.content_type},
           {"created_at", rfc3339(created)},
-          {"format", details.frames ? "Animation" : "Image"},
-          {"blurhash",
-           details.blurhash.empty() ? json::value(nullptr) : json::value(details.blurhash)}};
+          {"format", kind_of(details)},
+          {"blurhash", details.blurhash}};
+}
+
+// One byte for each kind of file, as pict-rs numbers them.
+int format_number(const store::Details& details) {
+  const std::string& type = details.content_type;
+  const bool moves = details.frames.has_value();
+  if (type == "image/apng") return 0;
+  if (type == "image/avif") return moves ? 1 : 4;
+  if (type == "image/gif") return 2;
+  if (type == "image/webp") return moves ? 3 : 8;
+  if (type == "image/jpeg") return 5;
+  if (type == "image/jxl") return 6;
+  if (type == "image/png") return 7;
+  return type == "video/mp4" ? 9 : 10;
+}
+
+std::string base64url(ByteView bytes) {
+  std::string text(
+      sodium_base64_encoded_len(bytes.size(), sodium_base64_VARIANT_URLSAFE_NO_PADDING), '\0');
+  sodium_bin2base64(text.data(), text.size(), reinterpret_cast<const unsigned char*>(bytes.data()),
+                    bytes.size(), sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+  text.pop_back();  // its NUL
+  return text;
+}
+
+json::array names(const std::vector<std::string>& list) {
+  return json::array(list.begin(), list.end());
 }
 
 }  // namespace
@@ -93,6 +132,11 @@ net::Response storage_unavailable() {
                  "Pictures cannot be stored right now. Please try again later.");
 }
 
+net::Response storage_full() {
+  return refusal(503, "storage-full",
+                 "There is no room for more pictures on this server. Its admins have been told.");
+}
+
 net::Response uploads_closed(std::string_view message) {
   return refusal(
       400, "uploads-closed",
@@ -114,6 +158,42 @@ std::string uploaded_json(const std::vector<Uploaded>& files) {
                                 {"delete_token", file.delete_token},
                                 {"details", details_object(file.details, file.created)}});
   return json::serialize(json::object{{"msg", "ok"}, {"files", std::move(list)}});
+}
+
+std::string backgrounded_json(const std::vector<std::string>& upload_ids) {
+  json::array list;
+  for (const std::string& id : upload_ids) list.push_back(json::object{{"upload_id", id}});
+  return json::serialize(json::object{{"msg", "ok"}, {"uploads", std::move(list)}});
+}
+
+std::string blurhash_json(const std::string& blurhash) {
+  return json::serialize(json::object{{"msg", "ok"}, {"blurhash", blurhash}});
+}
+
+std::string aliases_json(const std::vector<std::string>& aliases) {
+  return json::serialize(json::object{{"msg", "ok"}, {"aliases", names(aliases)}});
+}
+
+Bytes hash_key(const store::BlobEntry& entry) {
+  Bytes key(entry.blob.bytes.begin(), entry.blob.bytes.end());
+  for (int shift = 40; shift >= 0; shift -= 8)
+    key.push_back(static_cast<std::byte>(entry.details.bytes >> shift));
+  key.push_back(static_cast<std::byte>(format_number(entry.details)));
+  return key;
+}
+
+std::string hashes_json(const store::BlobPage& page, std::size_t limit) {
+  json::object result{{"limit", limit}};
+  if (!page.entries.empty()) result["current"] = base64url(hash_key(page.entries.front()));
+  if (page.previous) result["prev"] = base64url(hash_key(*page.previous));
+  if (page.next) result["next"] = base64url(hash_key(*page.next));
+  json::array hashes;
+  for (const store::BlobEntry& entry : page.entries)
+    hashes.push_back(json::object{{"hex", to_hex(hash_key(entry))},
+                                  {"aliases", names(entry.aliases)},
+                                  {"details", details_object(entry.details, entry.created)}});
+  result["hashes"] = std::move(hashes);
+  return json::serialize(json::object{{"msg", "ok"}, {"page", std::move(result)}});
 }
 
 }  // namespace portcullis::media

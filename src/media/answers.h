@@ -23,6 +23,7 @@ net::Response refusal_for(const Error& error);
 net::Response content_refused();
 net::Response screening_unavailable();
 net::Response storage_unavailable();
+net::Response storage_full();
 net::Response uploads_closed(std::string_view message);
 
 // {"msg":…,"code":…}, as pict-rs answers everything but uploads.
@@ -37,5 +38,12 @@ struct Uploaded {
   WallTime created;
 };
 std::string uploaded_json(const std::vector<Uploaded>& files);
+std::string backgrounded_json(const std::vector<std::string>& upload_ids);
+std::string blurhash_json(const std::string& blurhash);
+std::string aliases_json(const std::vector<std::string>& aliases);
+// One page of /internal/hashes; `limit` as it was asked for.
+std::string hashes_json(const store::BlobPage& page, std::size_t limit);
+// pict-rs's name of a stored file: SHA-256, size and format in one, 39 bytes.
+Bytes hash_key(const store::BlobEntry& entry);
 
 }  // namespace portcullis::media

@@ -1,256 +1,304 @@
 #include "media/media.h"
 
-#include <list>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <charconv>
 
 #include "base/log.h"
-#include "media/answers.h"
-#include "media/range.h"
-#include "media/routes.h"
-#include "media/upload.h"
+#include "media/internal.h"
+#include "media/openapi.h"
+#include "media/serving.h"
+#include "media/uploads.h"
 
 namespace portcullis::media {
 
 namespace {
 
-// scan's memory, kept in the store. An error reads as "not remembered": the picture is then looked
-// at again.
-class StoreMemory final : public scan::Memory {
- public:
-  explicit StoreMemory(Services& services) : services_(services) {}
+constexpr std::size_t kBatch = 500;  // rows that one step of making room touches
 
-  Task<std::optional<policy::SignalAnswer>> answer(const Sha256& original,
-                                                   const std::string& signal,
-                                                   const std::string& version) override {
-    const store::AnswerKey key{original, signal, version};
-    auto found = co_await services_.db.run(
-        [&] { return services_.store.answer(key, services_.clock.now()); });
-    co_return found ? std::move(*found) : std::nullopt;
-  }
-
-  Task<void> remember(const Sha256& original, const std::string& signal, const std::string& version,
-                      const policy::SignalAnswer& answer) override {
-    const store::AnswerKey key{original, signal, version};
-    const WallTime until = services_.clock.now() + kLifetime;
-    const Status done =
-        co_await services_.db.run([&] { return services_.store.remember(key, answer, until); });
-    if (!done)
-      log::warning("an answer could not be remembered",
-                   {{"signal", signal}, {"why", done.error().what}});
-  }
-
-  Task<std::optional<scan::Known>> known(const Sha256& original,
-                                         const std::string& operations) override {
-    const auto found =
-        co_await services_.db.run([&] { return services_.store.rendition(original, operations); });
-    if (!found) co_return std::nullopt;
-    const std::optional<store::RenditionRecord>& record = *found;
-    if (!record) co_return std::nullopt;
-    Result<image::Seen> seen = image::seen_from_json(record->facts);
-    if (!seen) co_return std::nullopt;
-    co_return scan::Known{record->blob, *std::move(seen)};
-  }
-
- private:
-  static constexpr std::chrono::hours kLifetime{24 * 90};
-  Services& services_;
-};
-
-std::string etag_of(const Sha256& digest) { return '"' + digest.hex() + '"'; }
-
-// Whether the client has this already. Only asked for direct requests.
-bool is_unchanged(const net::Request& request, const std::string& etag, WallTime modified) {
-  if (const auto value = request.header("if-none-match")) return etag_listed(*value, etag);
-  if (const auto value = request.header("if-modified-since")) {
-    const auto since = parse_http_date(*value);
-    return since && std::chrono::floor<std::chrono::seconds>(modified) <= *since;
-  }
-  return false;
-}
-
-// If-Range: the range counts only for the very same bytes.
-bool range_counts(const net::Request& request, const std::string& etag, WallTime modified) {
-  const auto value = request.header("if-range");
-  if (!value || *value == etag) return true;
-  const auto date = parse_http_date(*value);
-  return date && std::chrono::floor<std::chrono::seconds>(modified) == *date;
+// pict-rs's own limit on the time of a request, in nanoseconds since 1970. Nothing, or the answer.
+std::optional<net::Response> past_deadline(const net::Request& request, WallTime now) {
+  const auto header = request.header("x-request-deadline");
+  if (!header) return std::nullopt;
+  std::string_view digits = *header;
+  const bool is_negative = digits.starts_with('-');
+  if (is_negative) digits.remove_prefix(1);
+  if (digits.empty() || digits.size() > 39 ||
+      digits.find_first_not_of("0123456789") != std::string_view::npos)
+    return error_answer(400, "parse-deadline", "X-Request-Deadline must be a number.");
+  std::int64_t nanoseconds = 0;
+  const auto [stop, fault] =
+      std::from_chars(digits.data(), digits.data() + digits.size(), nanoseconds);
+  if (!is_negative && fault == std::errc::result_out_of_range) return std::nullopt;
+  const std::chrono::nanoseconds left =
+      std::chrono::nanoseconds(is_negative ? 0 : nanoseconds) - now.time_since_epoch();
+  if (left.count() > 0) return std::nullopt;
+  return error_answer(408, "request-timeout", "Deadline exceeded");
 }
 
 }  // namespace
 
-// Hot originals: what an alias stands for, with the file open, so that serving one again asks
-// neither database nor directory. Bounded; forgets what was used longest ago. Thread-safe.
-class Media::OpenFiles {
+// Everything that answers requests.
+class Media::Room {
  public:
-  struct Entry {
-    store::AliasAndDetails row;
-    std::shared_ptr<const UniqueFd> fd;
-    std::uint64_t size = 0;
-  };
+  Room(Options options, Services services)
+      : shared_(std::move(options), services),
+        variants_(shared_),
+        remotes_(shared_, variants_),
+        uploads_(shared_),
+        internal_(shared_, remotes_) {}
 
-  OpenFiles(std::uint64_t spool_bytes, std::atomic<std::uint64_t>& spooled)
-      : spool_budget(spool_bytes, spooled) {}
-
-  std::shared_ptr<const Entry> find(const std::string& alias) {
-    const std::scoped_lock lock(mutex_);
-    const auto found = by_alias_.find(alias);
-    if (found == by_alias_.end()) return nullptr;
-    order_.splice(order_.begin(), order_, found->second);
-    return found->second->second;
+  Task<net::Response> handle(net::Request& request, net::BodyReader& body);
+  Status maintain();
+  void abandon() {
+    variants_.abandon();
+    remotes_.abandon();
   }
-
-  void keep(const std::string& alias, std::shared_ptr<const Entry> entry) {
-    const std::scoped_lock lock(mutex_);
-    if (by_alias_.contains(alias)) return;
-    order_.emplace_front(alias, std::move(entry));
-    by_alias_.emplace(alias, order_.begin());
-    if (order_.size() <= kMost) return;
-    by_alias_.erase(order_.back().first);
-    order_.pop_back();
-  }
-
-  void forget(const std::string& alias) {
-    const std::scoped_lock lock(mutex_);
-    const auto found = by_alias_.find(alias);
-    if (found == by_alias_.end()) return;
-    order_.erase(found->second);
-    by_alias_.erase(found);
-  }
-
-  SpoolBudget spool_budget;
+  const Counters& counters() const { return shared_.counters; }
 
  private:
-  static constexpr std::size_t kMost = 256;  // open files; far below the usual limit of 1,024
-  using Order = std::list<std::pair<std::string, std::shared_ptr<const Entry>>>;
+  Task<net::Response> original(const net::Request& request, const Route& route, bool relayed);
+  Task<net::Response> process(const net::Request& request, const Route& route, bool relayed);
+  Task<net::Response> process_in_background(const net::Request& request, const Route& route);
+  Task<net::Response> details(const net::Request& request, const Route& route);
+  Task<net::Response> process_details(const net::Request& request, const Route& route);
+  Task<net::Response> blurhash(const net::Request& request, const Route& route);
+  Task<net::Response> remove(const Route& route);
+  Task<net::Response> health();
+  // The stored picture that the route is about.
+  Task<Answered<StoredPointer>> find(const net::Request& request, const Route& route, bool relayed,
+                                     Remotes::Miss miss);
+  net::Response served(const net::Request& request, const StoredPointer& picture, bool relayed);
+  Task<net::Response> not_found(net::Response plain, bool relayed);
+  Task<void> make_in_background(StoredPointer of, image::Variant variant);
+  Result<image::Variant> variant_of(const Route& route) const {
+    return image::variant_from(route.extension, route.parameters, shared_.options.filters);
+  }
+  Status make_room();
 
-  std::mutex mutex_;
-  Order order_;  // newest first
-  std::unordered_map<std::string, Order::iterator> by_alias_;
+  Shared shared_;
+  Variants variants_;
+  Remotes remotes_;
+  Uploads uploads_;
+  Internal internal_;
 };
 
 Media::Media(Options options, Services services)
-    : options_(std::move(options)),
-      services_(services),
-      memory_(std::make_unique<StoreMemory>(services_)),
-      open_files_(std::make_unique<OpenFiles>(options_.spool_bytes, counters_.spooled_bytes)) {}
-
+    : room_(std::make_unique<Room>(std::move(options), services)) {}
 Media::~Media() = default;
-
 Task<net::Response> Media::handle(net::Request& request, net::BodyReader& body) {
+  return room_->handle(request, body);
+}
+const Counters& Media::counters() const { return room_->counters(); }
+Status Media::maintain() { return room_->maintain(); }
+void Media::abandon() { room_->abandon(); }
+
+Task<net::Response> Media::Room::handle(net::Request& request, net::BodyReader& body) {
   const bool relayed = request.header("x-forwarded-for").has_value();
-  const Route found = route(request.method, request.path, request.query, options_.prefix, relayed);
+  const Route found =
+      route(request.method, request.path, request.query, shared_.options.prefix, relayed);
+  if (!relayed && found.action != Action::nothing && found.action != Action::health)
+    if (auto late = past_deadline(request, shared_.services.clock.now()))
+      co_return std::move(*late);
+  if (is_internal(found.action)) {
+    if (!internal_.may(request))
+      co_return error_answer(401, "invalid-api-token", "Invalid API Key");
+    if (found.action == Action::import) co_return co_await uploads_.import(request, body, found);
+    co_return co_await internal_.handle(found, body);
+  }
   switch (found.action) {
-    case Action::nothing:
-      break;
-    case Action::original:
-      co_return co_await serve(request, found.alias, relayed);
-    case Action::details:
-      co_return co_await details(found.alias);
-    case Action::remove:
-      co_return co_await remove(found.token, found.alias);
     case Action::health:
       co_return co_await health();
-    case Action::upload: {
-      Upload upload(options_, services_, counters_, *memory_, open_files_->spool_budget);
-      co_return co_await upload.run(request, body);
-    }
+    case Action::description:
+      co_return net::Response{
+          200, {{"Content-Type", "application/yaml"}}, std::string(kOpenApi), false};
+    case Action::original:
+      co_return co_await original(request, found, relayed);
+    case Action::process:
+      co_return co_await process(request, found, relayed);
+    case Action::process_backgrounded:
+      co_return co_await process_in_background(request, found);
+    case Action::details:
+      co_return co_await details(request, found);
+    case Action::process_details:
+      co_return co_await process_details(request, found);
+    case Action::blurhash:
+      co_return co_await blurhash(request, found);
+    case Action::remove:
+      co_return co_await remove(found);
+    case Action::upload:
+      co_return co_await uploads_.upload(request, body, found);
+    case Action::upload_backgrounded:
+      co_return co_await uploads_.upload_backgrounded(request, body, found);
+    case Action::claim:
+      co_return co_await uploads_.claim(found);
+    case Action::download:
+      co_return co_await remotes_.download(request, found);
+    default:
+      co_return empty_answer(404);
   }
-  co_return empty_answer(404);
 }
 
-Task<net::Response> Media::serve(const net::Request& request, const std::string& alias,
-                                 bool relayed) {
-  auto entry = open_files_->find(alias);
-  if (!entry) {
-    auto row = co_await services_.db.run([&] { return services_.store.find(alias); });
-    if (!row) {
-      log::error("an alias could not be looked up",
-                 {{"request", request.id}, {"why", row.error().what}});
-      co_return error_answer(503, "storage-unavailable", "The picture cannot be read right now.");
-    }
-    std::optional<store::AliasAndDetails> found = *std::move(row);
-    if (!found) co_return empty_answer(404);
-    const Sha256 digest = found->alias.blob;
-    auto opened = co_await services_.files.run([&] { return services_.blobs.open(digest); });
-    if (!opened) {
-      log::error("a stored picture cannot be opened",
-                 {{"request", request.id}, {"alias", alias}, {"why", opened.error().what}});
-      co_return error_answer(500, "lost-file", "The picture's file is missing.");
-    }
-    auto made = std::make_shared<OpenFiles::Entry>();
-    made->row = *std::move(found);
-    made->size = opened->size;
-    made->fd = std::make_shared<const UniqueFd>(std::move(opened->fd));
-    open_files_->keep(alias, made);
-    entry = made;
+Task<Answered<StoredPointer>> Media::Room::find(const net::Request& request, const Route& route,
+                                                bool relayed, Remotes::Miss miss) {
+  if (!route.url.empty()) {
+    const auto may_fetch = request.method == "GET" ? miss : Remotes::Miss::give_up;
+    co_return co_await remotes_.proxied(request, route.url, relayed, may_fetch);
   }
-  const WallTime created = entry->row.alias.created;
-  const std::string etag = etag_of(entry->row.alias.blob);
-  net::Response response;
-  response.headers = {
-      {"ETag", etag},
-      {"Last-Modified", http_date(created)},
-      {"Cache-Control", fmt::format("public, max-age={}", options_.cache_max_age.count())},
-      {"Accept-Ranges", "bytes"},
-      {"Content-Type", entry->row.details.content_type},
-      {"X-Content-Type-Options", "nosniff"}};
-  ++counters_.served;
-  if (!relayed && is_unchanged(request, etag, created)) {
-    response.status = 304;
-    co_return response;
-  }
-  Range range;
-  if (const auto asked = request.header("range"); asked && range_counts(request, etag, created))
-    range = parse_range(*asked, entry->size);
-  switch (range.kind) {
-    case Range::Kind::whole:
-      response.body = net::FilePart{entry->fd, 0, entry->size};
-      break;
-    case Range::Kind::part:
-      response.status = 206;
-      response.headers.push_back(
-          {"Content-Range", fmt::format("bytes {}-{}/{}", range.offset,
-                                        range.offset + range.length - 1, entry->size)});
-      response.body = net::FilePart{entry->fd, range.offset, range.length};
-      break;
-    case Range::Kind::unsatisfiable:
-      response.status = 416;
-      response.headers.push_back({"Content-Range", fmt::format("bytes */{}", entry->size)});
-      break;
-    case Range::Kind::several:
-      co_return error_answer(416, "range-not-satisfiable",
-                             "Only one range of bytes can be served.");
-  }
-  co_return response;
+  if (route.alias.empty())
+    co_return std::unexpected(
+        error_answer(400, "invalid-query", "src, alias or proxy is missing."));
+  auto stored = co_await stored_by_alias(shared_, route.alias);
+  if (stored) co_return *std::move(stored);
+  co_return std::unexpected(answer_for_missing(stored.error()));
 }
 
-Task<net::Response> Media::details(const std::string& alias) {
-  const auto row = co_await services_.db.run([&] { return services_.store.find(alias); });
-  if (!row)
-    co_return error_answer(503, "storage-unavailable", "The picture cannot be read right now.");
-  const std::optional<store::AliasAndDetails>& found = *row;
-  if (!found) co_return error_answer(404, "alias-not-found", "No such alias");
-  co_return json_answer(200, details_json(found->details, found->alias.created));
+net::Response Media::Room::served(const net::Request& request, const StoredPointer& picture,
+                                  bool relayed) {
+  ++shared_.counters.served;
+  return serve(request, picture, relayed, shared_.options.cache_max_age);
 }
 
-Task<net::Response> Media::remove(const std::string& token, const std::string& alias) {
-  const auto deleted =
-      co_await services_.db.run([&] { return services_.store.delete_alias(alias, token); });
+// What an admin chose to show for pictures that are not there; to the site itself, not through it.
+Task<net::Response> Media::Room::not_found(net::Response plain, bool relayed) {
+  if (plain.status != 404) co_return plain;
+  if (relayed) co_return empty_answer(404);
+  if (const std::string alias = co_await internal_.not_found_alias(); !alias.empty())
+    if (const auto stored = co_await stored_by_alias(shared_, alias))
+      co_return serve_not_found(*stored);
+  co_return plain;
+}
+
+Task<net::Response> Media::Room::original(const net::Request& request, const Route& route,
+                                          bool relayed) {
+  auto stored = co_await find(request, route, relayed, Remotes::Miss::fetch);
+  if (stored) co_return served(request, *stored, relayed);
+  if (stored.error().status == 404 && route.url.empty())
+    co_return co_await not_found(empty_answer(404), relayed);
+  co_return co_await not_found(std::move(stored).error(), relayed);
+}
+
+Task<net::Response> Media::Room::process(const net::Request& request, const Route& route,
+                                         bool relayed) {
+  const auto variant = variant_of(route);
+  if (!variant) co_return answer_for_variant(variant.error());
+  auto stored = co_await find(request, route, relayed, Remotes::Miss::fetch);
+  if (!stored) co_return co_await not_found(std::move(stored).error(), relayed);
+  if (request.method == "HEAD") {
+    const auto known = co_await variants_.find(*stored, variant->key);
+    if (!known) co_return answer_for_variant(known.error());
+    if (!*known) co_return empty_answer(404);
+    co_return served(request, *known, relayed);
+  }
+  const auto made = co_await variants_.find_or_make(*stored, *variant);
+  if (!made) co_return answer_for_variant(made.error());
+  co_return served(request, *made, relayed);
+}
+
+Task<net::Response> Media::Room::process_in_background(const net::Request& request,
+                                                       const Route& route) {
+  const auto variant = variant_of(route);
+  if (!variant) co_return answer_for_variant(variant.error());
+  auto stored = co_await find(request, route, false, Remotes::Miss::give_up);
+  if (!stored) {
+    if (stored.error().status == 404) co_return empty_answer(404);
+    co_return std::move(stored).error();
+  }
+  asio::co_spawn(co_await asio::this_coro::executor, make_in_background(*stored, *variant),
+                 asio::detached);
+  co_return empty_answer(202);
+}
+
+Task<void> Media::Room::make_in_background(StoredPointer of, image::Variant variant) {
+  const auto made = co_await variants_.find_or_make(std::move(of), std::move(variant));
+  if (!made) log::info("a variant was not made in the background", {{"why", made.error().what}});
+}
+
+Task<net::Response> Media::Room::details(const net::Request& request, const Route& route) {
+  auto stored = co_await find(request, route, false, Remotes::Miss::give_up);
+  if (!stored) co_return std::move(stored).error();
+  co_return json_answer(200, details_json((*stored)->details, (*stored)->created));
+}
+
+Task<net::Response> Media::Room::process_details(const net::Request& request, const Route& route) {
+  const auto variant = variant_of(route);
+  if (!variant) co_return answer_for_variant(variant.error());
+  auto stored = co_await find(request, route, false, Remotes::Miss::give_up);
+  if (!stored) co_return std::move(stored).error();
+  const auto known = co_await variants_.find(*stored, variant->key);
+  if (!known) co_return answer_for_variant(known.error());
+  if (!*known) co_return error_answer(404, "alias-not-found", "No such variant");
+  co_return json_answer(200, details_json((*known)->details, (*known)->created));
+}
+
+Task<net::Response> Media::Room::blurhash(const net::Request& request, const Route& route) {
+  auto stored = co_await find(request, route, false, Remotes::Miss::fetch);
+  if (!stored) co_return std::move(stored).error();
+  co_return json_answer(200, blurhash_json((*stored)->details.blurhash));
+}
+
+Task<net::Response> Media::Room::remove(const Route& route) {
+  const auto deleted = co_await shared_.services.db.run(
+      [&] { return shared_.services.store.delete_alias(route.alias, route.token); });
   if (!deleted)
     co_return error_answer(503, "storage-unavailable", "The picture cannot be deleted right now.");
   if (deleted->outcome == store::Store::Deleted::wrong_token)
     co_return error_answer(403, "invalid-delete-token", "The delete token is wrong.");
-  for (const std::string& gone : deleted->aliases) {
-    ++counters_.deleted;
-    open_files_->forget(gone);
-  }
+  shared_.forget(deleted->aliases);
   co_return empty_answer(204);
 }
 
 // Healthy means that stored pictures can be served; whether uploads are taken is the admin
 // listener's business.
-Task<net::Response> Media::health() {
-  const auto counts = co_await services_.db.run([&] { return services_.store.generation(); });
+Task<net::Response> Media::Room::health() {
+  const auto counts =
+      co_await shared_.services.db.run([&] { return shared_.services.store.generation(); });
   co_return empty_answer(counts ? 200 : 503);
+}
+
+Status Media::Room::maintain() {
+  store::Store& store = shared_.services.store;
+  const WallTime now = shared_.services.clock.now();
+  if (const auto accesses = shared_.accesses.take(); !accesses.empty()) TRY(store.touch(accesses));
+  TRY(uploads_.expire_unclaimed());
+  const auto variants = TRY(store.expire_variants(now - shared_.options.keep_variants, kBatch));
+  const auto proxied = TRY(store.expire_proxied(now - shared_.options.keep_proxied, kBatch));
+  shared_.forget(proxied.aliases);
+  shared_.counters.evicted += variants.variants + proxied.aliases.size();
+  if (variants.variants > 0) shared_.hot.clear();
+  return make_room();
+}
+
+Status Media::Room::make_room() {
+  store::Store& store = shared_.services.store;
+  const Options& options = shared_.options;
+  const auto over = [](std::uint64_t used, std::uint64_t most) {
+    return used - std::min(used, most);
+  };
+  store::Usage usage = TRY(store.usage());
+  if (const auto excess = over(usage.variants, options.max_variant_bytes); excess > 0) {
+    const auto gone = TRY(store.evict(excess, true, kBatch));
+    shared_.counters.evicted += gone.variants;
+    shared_.hot.clear();
+    usage = TRY(store.usage());
+  }
+  if (options.max_bytes == 0) return {};
+  const auto excess = over(usage.all, options.max_bytes);
+  std::uint64_t freed = 0;
+  if (excess > 0) {
+    const auto gone = TRY(store.evict(excess, false, kBatch));
+    freed = gone.bytes;
+    shared_.counters.evicted += gone.variants + gone.aliases.size();
+    shared_.hot.clear();
+  }
+  const bool is_full = excess > 0 && freed == 0;
+  if (is_full && !shared_.is_full.exchange(true))
+    log::error(
+        "media.max_bytes is used up by uploads alone: new pictures are refused until some "
+        "are deleted or the limit is raised",
+        {{"bytes", usage.all}, {"max_bytes", options.max_bytes}});
+  shared_.is_full = is_full;
+  return {};
 }
 
 Result<std::size_t> sweep(store::Store& store, blob::BlobStore& blobs, std::size_t most) {

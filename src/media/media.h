@@ -1,15 +1,17 @@
-// media/media.h: the pict-rs API: upload, serve, details, delete, health.
+// media/media.h: the pict-rs API: uploads, remote pictures, serving, variants, deletion, the
+// internal API.
 //
 // A Media answers requests of the media listener, on whichever loop they came in; it is
 // thread-safe, and its collaborators must outlive it. Nothing is stored before the scanner has
-// judged it, and nothing but renditions is ever served. Files and database are touched on their
-// pools only.
+// judged it, and nothing but renditions, and what was made of them, is ever served. Files and
+// database are touched on their pools only.
 #pragma once
 
 #include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -23,7 +25,8 @@
 namespace portcullis::media {
 
 struct Options {
-  std::string prefix;  // secret path prefix with both slashes, "/x1y2/"; empty: none
+  std::string prefix;   // secret path prefix with both slashes, "/x1y2/"; empty: none
+  std::string api_key;  // of the internal API; empty: it is off
   std::filesystem::path
       spool;  // folder for unnamed temporary files; on the data folder's file system
   std::uint64_t max_file_size = 40 * 1024 * 1024;
@@ -34,6 +37,17 @@ struct Options {
   // Refusals because of what a picture shows leave at whole multiples of this after the body was
   // read, so that timing does not tell which signal refused. Zero: at once.
   std::chrono::milliseconds refusal_step{1'000};
+
+  std::vector<decoder::Operation> preprocess;  // of uploads that ask for no operations
+  std::vector<std::string> filters{"blur", "crop", "identity", "resize", "thumbnail"};
+  // By format; 0: what suits it.
+  std::array<std::uint8_t, decoder::kFormats> quality{};
+  std::chrono::milliseconds variant_timeout{8'000};  // waiting for a decoder included
+  std::chrono::milliseconds fetch_timeout{8'000};    // fetching, screening and storing together
+  std::vector<std::string> hosts;                    // this site's own, lower case
+  std::uint64_t max_bytes = 0;                       // of everything stored; 0: no limit
+  std::uint64_t max_variant_bytes = 10ull * 1024 * 1024 * 1024;
+  std::chrono::seconds keep_variants{7 * 86'400}, keep_proxied{7 * 86'400};  // after last access
 };
 
 // What happened, since the start.
@@ -41,15 +55,32 @@ struct Counters {
   std::atomic<std::uint64_t> accepted{0}, refused{0}, unanswered{0}, not_taken{0}, closed{0},
       failed{0};
   std::atomic<std::uint64_t> served{0}, deleted{0};
+  std::atomic<std::uint64_t> variants{0}, fetched{0}, evicted{0};
   std::atomic<std::uint64_t> spooled_bytes{0};  // right now
+};
+
+// Fetches what strangers' URLs name, guarded. Thread-safe.
+class Fetcher {
+ public:
+  virtual ~Fetcher() = default;
+  // The host of a URL that may be fetched, in lower case and without port. Fault::client otherwise.
+  virtual Result<std::string> host_of(const std::string& url) const = 0;
+  // GET; `sink` gets the body of a 2xx answer piece by piece, on any thread. Error codes:
+  // "validate-file-size" over max_bytes; anything else is the origin's fault, or the URL's.
+  using Sink = std::function<Status(ByteView)>;
+  virtual Task<Status> fetch(std::string url, std::uint64_t max_bytes,
+                             std::chrono::milliseconds timeout, Sink sink) = 0;
 };
 
 struct Services {
   store::Store& store;
   blob::BlobStore& blobs;
   scan::Scanner& scanner;
+  decoder::Pool& decoders;
+  Fetcher& fetcher;
   Pool& files;
   Pool& db;
+  Pool& decode;  // blocks in decoder::Pool::decode
   const Clock& clock;
 };
 
@@ -59,22 +90,18 @@ class Media {
   ~Media();
 
   Task<net::Response> handle(net::Request& request, net::BodyReader& body);
-  const Counters& counters() const { return counters_; }
+  const Counters& counters() const;
+
+  // Writes down what was asked for, and lets go of what nobody asks for or has room. Blocks; run it
+  // on the db pool every few seconds.
+  Status maintain();
+  // Drops the requests that wait for the work of others, before the loops they are on are
+  // destroyed.
+  void abandon();
 
  private:
-  class Upload;
-  class OpenFiles;
-
-  Task<net::Response> serve(const net::Request& request, const std::string& alias, bool relayed);
-  Task<net::Response> details(const std::string& alias);
-  Task<net::Response> remove(const std::string& token, const std::string& alias);
-  Task<net::Response> health();
-
-  Options options_;
-  Services services_;
-  Counters counters_;
-  std::unique_ptr<scan::Memory> memory_;
-  std::unique_ptr<OpenFiles> open_files_;
+  class Room;
+  std::unique_ptr<Room> room_;
 };
 
 // Removes blobs that no alias needs any more, a bounded number a call. Run it on the files pool,

@@ -21,7 +21,17 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       if (found.alias.find('/') != std::string::npos || found.alias == "..") std::abort();
     }
     if (relayed.action != Action::nothing && relayed != direct) std::abort();
-    if (relayed.action == Action::details || relayed.action == Action::remove) std::abort();
+    switch (relayed.action) {
+      case Action::nothing:
+      case Action::original:
+      case Action::process:
+      case Action::upload:
+      case Action::health:
+        break;
+      default:
+        std::abort();
+    }
+    if (!relayed.alias.empty() && !relayed.url.empty()) std::abort();
   }
   return 0;
 }

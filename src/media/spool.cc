@@ -55,11 +55,11 @@ Result<std::unique_ptr<Receiver>> Receiver::create(std::string_view content_type
       {.part_begin = [self](const net::PartHeader& header) { return self->begin(header); },
        .part_data =
            [self](ByteView bytes) {
-             return self->in_file_ ? self->spools_.back().add(bytes) : Status();
+             return self->in_file_ ? self->files_.back().spool.add(bytes) : Status();
            },
        .part_end =
            [self] {
-             if (self->in_file_) self->spools_.back().finish();
+             if (self->in_file_) self->files_.back().spool.finish();
              self->in_file_ = false;
              return Status();
            }})));
@@ -69,22 +69,23 @@ Result<std::unique_ptr<Receiver>> Receiver::create(std::string_view content_type
 // Other fields are read and dropped, as pict-rs does.
 Status Receiver::begin(const net::PartHeader& header) {
   if (header.name != "images[]") return {};
-  if (spools_.size() >= limits_.max_file_count)
+  if (files_.size() >= limits_.max_file_count)
     return fail_with(Fault::client, "file-upload-error", "more than {} files in one upload",
                      limits_.max_file_count);
-  spools_.push_back(TRY(Spool::create(folder_, *budget_, limits_.max_file_size)));
+  files_.push_back(
+      {TRY(Spool::create(folder_, *budget_, limits_.max_file_size)), header.filename.value_or("")});
   in_file_ = true;
   return {};
 }
 
-Result<std::vector<Spool>> Receiver::finish() {
+Result<std::vector<ReceivedFile>> Receiver::finish() {
   TRY(parser_->finish());
-  if (spools_.empty())
+  if (files_.empty())
     return fail_with(Fault::client, "validate-no-files", "no part is named images[]");
-  for (const Spool& spool : spools_)
-    if (spool.size() == 0)
+  for (const ReceivedFile& file : files_)
+    if (file.spool.size() == 0)
       return fail_with(Fault::client, "validate-file-empty", "a file has no bytes");
-  return std::move(spools_);
+  return std::move(files_);
 }
 
 }  // namespace portcullis::media

@@ -61,6 +61,11 @@ class Spool {
   Digests digests_;
 };
 
+struct ReceivedFile {
+  Spool spool;
+  std::string name;  // as the client called it; may be anything
+};
+
 // Takes the bytes of a multipart body and leaves a finished spool for each file in field
 // "images[]". feed() and finish() block; not thread-safe.
 class Receiver {
@@ -74,7 +79,7 @@ class Receiver {
                                                   SpoolBudget& budget, Limits limits);
   Status feed(ByteView bytes) { return parser_->feed(bytes); }
   // Errors: "validate-no-files", "validate-file-empty", or what was wrong with the body.
-  Result<std::vector<Spool>> finish();
+  Result<std::vector<ReceivedFile>> finish();
 
  private:
   Receiver() = default;
@@ -84,7 +89,7 @@ class Receiver {
   SpoolBudget* budget_ = nullptr;
   Limits limits_;
   std::unique_ptr<net::MultipartParser> parser_;
-  std::vector<Spool> spools_;
+  std::vector<ReceivedFile> files_;
   bool in_file_ = false;
 };
 

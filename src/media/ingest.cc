@@ -1,0 +1,189 @@
+#include "media/ingest.h"
+
+#include "base/id.h"
+#include "base/log.h"
+
+namespace portcullis::media {
+
+namespace {
+
+store::VerdictRecord record_of(const scan::Screening& screening, WallTime now) {
+  return {random_uuid(),     screening.facts.sha256, screening.ruleset,
+          screening.verdict, screening.facts,        now};
+}
+
+bool is_to_store(policy::Outcome outcome) {
+  return outcome == policy::Outcome::accept || outcome == policy::Outcome::label;
+}
+
+}  // namespace
+
+Task<std::optional<net::Response>> Ingest::closed() {
+  Services& services = shared_.services;
+  const auto found = co_await services.db.run([&] { return services.store.get_switch("uploads"); });
+  if (!found) {
+    ++shared_.counters.failed;
+    log::error("the upload switch cannot be read, so uploads are refused",
+               {{"why", found.error().what}});
+    co_return storage_unavailable();
+  }
+  const auto& value = *found;
+  if (value && !store::is_open(*value, services.clock.now())) {
+    ++shared_.counters.closed;
+    co_return uploads_closed(value->message);
+  }
+  if (shared_.is_full) {
+    ++shared_.counters.failed;
+    co_return storage_full();
+  }
+  co_return std::nullopt;
+}
+
+Task<Taken> Ingest::take(const Spool& spool, Order order, SteadyTime received, Deadline deadline) {
+  const scan::Original original{spool.fd(), spool.size(), spool.digests()};
+  // A rendition that was known may be swept before it is claimed; then the picture is decoded once
+  // more.
+  for (const scan::Reuse reuse : {scan::Reuse::yes, scan::Reuse::no}) {
+    const scan::Screening screening = co_await shared_.services.scanner.scan(
+        original, order.subject, shared_.memory.get(), deadline, reuse);
+    if (auto ended = co_await judged(order, screening, received))
+      co_return std::unexpected(std::move(*ended));
+    if (!screening.rendition && !screening.known_blob) {
+      ++shared_.counters.unanswered;
+      co_return std::unexpected(NotTaken{screening_unavailable()});
+    }
+    auto uploaded = co_await stored_or_answer(order, screening);
+    if (!uploaded) co_return std::unexpected(NotTaken{std::move(uploaded).error()});
+    if (*uploaded) co_return *std::move(*uploaded);
+  }
+  co_return std::unexpected(NotTaken{storage_unavailable()});
+}
+
+Task<std::optional<Taken>> Ingest::take_remembered(const Digests& digests, std::uint64_t size,
+                                                   Order order, Deadline deadline) {
+  const scan::Original original{-1, size, digests};
+  const scan::Screening screening = co_await shared_.services.scanner.scan(
+      original, order.subject, shared_.memory.get(), deadline, scan::Reuse::only);
+  const bool is_remembered =
+      screening.known_blob && !screening.not_taken && is_to_store(screening.verdict.outcome);
+  if (!is_remembered) co_return std::nullopt;
+  auto uploaded = co_await stored_or_answer(order, screening);
+  if (!uploaded) co_return Taken(std::unexpected(NotTaken{std::move(uploaded).error()}));
+  if (!*uploaded) co_return std::nullopt;
+  co_return Taken(*std::move(*uploaded));
+}
+
+Task<std::optional<NotTaken>> Ingest::judged(const Order& order, const scan::Screening& screening,
+                                             SteadyTime received) {
+  Services& services = shared_.services;
+  if (screening.not_taken) {
+    ++shared_.counters.not_taken;
+    log::info("picture not taken",
+              {{"request", order.request}, {"why", screening.not_taken->what}});
+    co_return NotTaken{refusal_for(*screening.not_taken)};
+  }
+  if (is_to_store(screening.verdict.outcome)) co_return std::nullopt;
+  const store::VerdictRecord record = record_of(screening, services.clock.now());
+  const Status recorded = co_await services.db.run([&] { return services.store.record(record); });
+  if (!recorded)
+    log::error("a verdict could not be recorded",
+               {{"request", order.request}, {"why", recorded.error().what}});
+  log::info("picture refused", {{"request", order.request},
+                                {"verdict", record.id},
+                                {"outcome", policy::name(record.verdict.outcome)},
+                                {"rule", record.verdict.rule},
+                                {"why", record.verdict.reason}});
+  if (screening.verdict.unanswered) {
+    ++shared_.counters.unanswered;
+    co_return NotTaken{screening_unavailable()};
+  }
+  ++shared_.counters.refused;
+  co_await wait_for_step(received);
+  co_return NotTaken{content_refused(), true};
+}
+
+Task<Answered<std::optional<Uploaded>>> Ingest::stored_or_answer(const Order& order,
+                                                                 const scan::Screening& screening) {
+  Result<std::optional<Uploaded>> stored = co_await store(order, screening);
+  if (stored) {
+    const std::optional<Uploaded>& uploaded = *stored;
+    if (uploaded) {
+      ++shared_.counters.accepted;
+      log::info("picture accepted", {{"request", order.request},
+                                     {"alias", uploaded->alias},
+                                     {"rule", screening.verdict.rule},
+                                     {"bytes", screening.facts.bytes}});
+    }
+    co_return *std::move(stored);
+  }
+  const Error& error = stored.error();
+  if (error.code == "uploads-closed") {
+    if (auto ended = co_await closed()) co_return std::unexpected(std::move(*ended));
+    co_return std::unexpected(uploads_closed({}));
+  }
+  if (error.code == "duplicate-alias") co_return std::unexpected(refusal_for(error));
+  ++shared_.counters.failed;
+  log::error("picture not stored", {{"request", order.request}, {"why", error.what}});
+  co_return std::unexpected(storage_unavailable());
+}
+
+Task<Result<std::optional<Uploaded>>> Ingest::store(const Order& order,
+                                                    const scan::Screening& screening) {
+  Services& services = shared_.services;
+  const bool have_bytes = screening.rendition != nullptr;
+  const ByteView bytes = have_bytes ? screening.rendition->view() : ByteView{};
+  PORTCULLIS_CHECK(screening.seen.has_value());
+  const image::Seen& seen = *screening.seen;
+  const Sha256 digest = have_bytes ? co_await services.files.run([&] { return sha256_of(bytes); })
+                                   : screening.known_blob.value_or(Sha256{});
+  store::Details details = details_of(seen.made, bytes.size());
+  if (!have_bytes) {
+    const auto known =
+        CO_TRY(co_await services.db.run([&] { return services.store.details(digest); }));
+    if (!known) co_return std::nullopt;
+    details = *known;
+  }
+  const WallTime now = services.clock.now();
+  Uploaded uploaded{order.alias.empty()
+                        ? random_uuid() + std::string(decoder::extension(seen.made.format))
+                        : order.alias,
+                    random_uuid(), details, now};
+  const Status stored =
+      co_await write_blob(shared_, digest, details, bytes, [&](std::int64_t claim) {
+        return services.store.publish(
+            {claim,
+             {uploaded.alias,
+              uploaded.delete_token,
+              digest,
+              now,
+              order.subject.origin,
+              {},
+              order.url},
+             record_of(screening, now),
+             store::RenditionRecord{screening.facts.sha256, screening.operations, digest,
+                                    image::to_json(seen)},
+             order.proxied});
+      });
+  if (!stored && stored.error().code == "gone") co_return std::nullopt;
+  if (!stored) co_return std::unexpected(stored.error());
+  co_return uploaded;
+}
+
+Task<void> Ingest::undo(const std::vector<Uploaded>& files) {
+  Services& services = shared_.services;
+  for (const Uploaded& file : files) {
+    const auto deleted = co_await services.db.run(
+        [&] { return services.store.delete_alias(file.alias, std::nullopt); });
+    if (!deleted)
+      log::error("a part of a failed upload stays",
+                 {{"alias", file.alias}, {"why", deleted.error().what}});
+  }
+}
+
+Task<void> Ingest::wait_for_step(SteadyTime received) {
+  const auto step = shared_.options.refusal_step;
+  if (step.count() == 0) co_return;
+  co_await pause(step - (shared_.services.clock.steady() - received) % step);
+}
+
+}  // namespace portcullis::media

@@ -1,0 +1,52 @@
+// media/ingest.h: the one way by which bytes come in: screened, then stored, or refused. Private to
+// the room.
+#pragma once
+
+#include "media/shared.h"
+
+namespace portcullis::media {
+
+// Where a picture comes from and what is to become of it.
+struct Order {
+  std::string request;  // its id, for the log
+  scan::Subject subject;
+  std::string alias = {};    // empty: a new one
+  std::string url = {};      // where it was fetched
+  std::string proxied = {};  // the URL it is from now on served for
+};
+
+struct NotTaken {
+  net::Response answer;
+  bool shows_forbidden = false;  // a verdict on what the picture shows
+};
+using Taken = std::expected<Uploaded, NotTaken>;
+
+class Ingest {
+ public:
+  explicit Ingest(Shared& shared) : shared_(shared) {}
+
+  // Nothing while uploads are open and there is room. An unreadable switch reads as closed.
+  Task<std::optional<net::Response>> closed();
+
+  // `received`: when the bytes had come; refusals leave at steps from there. `deadline` bounds
+  // screening.
+  Task<Taken> take(const Spool& spool, Order order, SteadyTime received, Deadline deadline);
+  // The same for an original whose bytes are not at hand but everything about which is remembered;
+  // nothing when that is not so.
+  Task<std::optional<Taken>> take_remembered(const Digests& digests, std::uint64_t size,
+                                             Order order, Deadline deadline);
+  Task<void> undo(const std::vector<Uploaded>& files);
+
+ private:
+  Task<std::optional<NotTaken>> judged(const Order& order, const scan::Screening& screening,
+                                       SteadyTime received);
+  // Nothing when a known rendition is not stored any more.
+  Task<Result<std::optional<Uploaded>>> store(const Order& order, const scan::Screening& screening);
+  Task<Answered<std::optional<Uploaded>>> stored_or_answer(const Order& order,
+                                                           const scan::Screening& screening);
+  Task<void> wait_for_step(SteadyTime received);
+
+  Shared& shared_;
+};
+
+}  // namespace portcullis::media

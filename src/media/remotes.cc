@@ -1,0 +1,220 @@
+#include "media/remotes.h"
+
+#include <algorithm>
+
+#include "base/log.h"
+
+namespace portcullis::media {
+
+namespace {
+
+net::Response not_fetched() { return refusal_for({Fault::client, "", "download-file-error"}); }
+
+// Where it lies now. Not to be remembered by anyone.
+net::Response pass_through(const std::string& url) {
+  return {307, {{"Location", url}, {"Cache-Control", "no-store"}}, std::string(), false};
+}
+
+std::unexpected<net::Response> no_such_proxy() {
+  return std::unexpected(error_answer(404, "proxy-not-found", "No such proxied picture"));
+}
+
+}  // namespace
+
+OwnUrl own_url(std::string_view url) {
+  const auto host = url.find("://");
+  if (host == std::string_view::npos) return {};
+  url.remove_prefix(host + 3);
+  url.remove_prefix(std::min(url.find_first_of("/?#"), url.size()));
+  const std::string_view path = url.substr(0, url.find_first_of("?#"));
+  std::string_view query = url.substr(path.size());
+  query = query.starts_with('?') ? query.substr(1, query.find('#') - 1) : std::string_view();
+  if (path == "/api/v3/image_proxy" || path == "/api/v4/image/proxy") {
+    const auto values = net::query_values(query, "url");
+    return values.size() == 1 ? OwnUrl{{}, values.front()} : OwnUrl();
+  }
+  for (const std::string_view prefix : {"/pictrs/image/", "/api/v4/image/"})
+    if (path.starts_with(prefix)) {
+      const auto alias = net::percent_decode(path.substr(prefix.size()));
+      return alias && is_alias(*alias) ? OwnUrl{*alias, {}} : OwnUrl();
+    }
+  return {};
+}
+
+Answered<Remotes::Subject> Remotes::subject_of(std::string url) const {
+  const auto is_own = [&](const std::string& host) {
+    return std::ranges::find(shared_.options.hosts, host) != shared_.options.hosts.end();
+  };
+  auto host = shared_.services.fetcher.host_of(url);
+  if (!host) return std::unexpected(not_fetched());
+  if (!is_own(*host)) return Subject{std::move(url), {}};
+  OwnUrl own = own_url(url);
+  if (!own.alias.empty()) return Subject{{}, std::move(own.alias)};
+  if (own.remote.empty()) return std::unexpected(not_fetched());  // a page of ours, no picture
+  host = shared_.services.fetcher.host_of(own.remote);
+  if (!host) return std::unexpected(not_fetched());
+  if (!is_own(*host)) return Subject{std::move(own.remote), {}};
+  own = own_url(own.remote);  // once is enough: deeper ones are nobody's
+  if (own.alias.empty()) return std::unexpected(not_fetched());
+  return Subject{{}, std::move(own.alias)};
+}
+
+Task<Answered<std::optional<store::Remote>>> Remotes::look_up(const std::string& url) {
+  auto found = co_await shared_.services.db.run([&] { return shared_.services.store.remote(url); });
+  if (found) co_return *std::move(found);
+  log::error("a remote picture could not be looked up", {{"why", found.error().what}});
+  co_return std::unexpected(storage_unavailable());
+}
+
+Task<net::Response> Remotes::download(const net::Request& request, const Route& route) {
+  std::string url;
+  image::Parameters rest;
+  for (const auto& [key, value] : route.parameters) {
+    if (key == "url")
+      url = value.substr(0, value.find('#'));
+    else if (key != "backgrounded")
+      rest.emplace_back(key, value);
+  }
+  if (url.empty()) co_return error_answer(400, "invalid-query", "url is missing.");
+  const auto wishes = image::wishes_from(rest);
+  if (!wishes) co_return refusal_for(wishes.error());
+  auto subject = subject_of(std::move(url));
+  if (!subject) co_return std::move(subject).error();
+  decoder::Rendering rendering;
+  rendering.operations = wishes->operations.value_or(shared_.options.preprocess);
+
+  if (!subject->alias.empty()) {
+    const auto stored = co_await stored_by_alias(shared_, subject->alias);
+    if (!stored) co_return answer_for_missing(stored.error());
+    auto derived = co_await variants_.derive(*stored, subject->alias, rendering, {});
+    if (!derived) co_return answer_for_variant(derived.error());
+    co_return json_answer(201, uploaded_json({*std::move(derived)}));
+  }
+  Order order{.request = request.id,
+              .subject = {policy::Origin::remote, {}, *wishes, std::move(rendering)},
+              .url = std::move(subject->url)};
+  auto uploaded = co_await download_remote(std::move(order));
+  if (!uploaded) co_return std::move(uploaded).error().answer;
+  co_return json_answer(201, uploaded_json({*std::move(uploaded)}));
+}
+
+// Several downloads of one URL at once fetch it once; the later ones find it remembered.
+Task<Taken> Remotes::download_remote(Order order) {
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    if (auto known = co_await remembered(order)) co_return *std::move(known);
+    bool is_mine = false;
+    auto fetched = co_await flights_.join("download " + order.url, [&] {
+      is_mine = true;
+      return fetch_and_take(order);
+    });
+    if (is_mine || !fetched) co_return fetched;
+  }
+  co_return co_await fetch_and_take(order);  // with other operations than the one before
+}
+
+Task<std::optional<Taken>> Remotes::remembered(const Order& order) {
+  const auto remote = co_await look_up(order.url);
+  if (!remote) co_return Taken(std::unexpected(NotTaken{remote.error()}));
+  if (!*remote || !(*remote)->fetch) co_return std::nullopt;
+  const store::Fetch& fetch = *(*remote)->fetch;
+  if (shared_.services.clock.now() - fetch.when > shared_.options.keep_proxied)
+    co_return std::nullopt;
+  if (fetch.refused) co_return Taken(std::unexpected(NotTaken{content_refused(), true}));
+  const Deadline deadline = shared_.services.clock.steady() + shared_.options.fetch_timeout;
+  co_return co_await ingest_.take_remembered(fetch.original, fetch.bytes, order, deadline);
+}
+
+Task<Taken> Remotes::fetch_and_take(Order order) {
+  Services& services = shared_.services;
+  const Options& options = shared_.options;
+  if (shared_.is_full) co_return std::unexpected(NotTaken{storage_full()});
+  const Deadline deadline = services.clock.steady() + options.fetch_timeout;
+  const std::uint64_t most = std::min(
+      options.max_file_size, order.subject.wishes.max_file_size.value_or(options.max_file_size));
+  auto spool = co_await services.files.run(
+      [&] { return Spool::create(options.spool, shared_.spool_budget, most); });
+  if (!spool) co_return std::unexpected(NotTaken{refusal_for(spool.error())});
+  ++shared_.counters.fetched;
+  const Status fetched = co_await services.fetcher.fetch(
+      order.url, most, options.fetch_timeout, [&](ByteView bytes) { return spool->add(bytes); });
+  if (!fetched) {
+    log::info("remote picture not fetched",
+              {{"request", order.request}, {"why", fetched.error().what}});
+    const std::string& code = fetched.error().code;
+    co_return std::unexpected(NotTaken{code == "validate-file-size" || code == "spool-full"
+                                           ? refusal_for(fetched.error())
+                                           : not_fetched()});
+  }
+  spool->finish();
+  if (spool->size() == 0) co_return std::unexpected(NotTaken{not_fetched()});
+  store::Fetch fetch{spool->digests(), spool->size(), services.clock.now(), false};
+  const std::string url = order.url;
+  auto uploaded =
+      co_await ingest_.take(*spool, std::move(order), services.clock.steady(), deadline);
+  fetch.refused = !uploaded && uploaded.error().shows_forbidden;
+  if (uploaded || fetch.refused) {
+    const Status noted =
+        co_await services.db.run([&] { return services.store.remember_fetch(url, fetch); });
+    if (!noted) log::warning("a fetch could not be remembered", {{"why", noted.error().what}});
+  }
+  co_return uploaded;
+}
+
+Task<Answered<std::string>> Remotes::alias_of(std::string url) {
+  auto subject = subject_of(std::move(url));
+  if (!subject) co_return no_such_proxy();
+  if (!subject->alias.empty()) co_return std::move(subject->alias);
+  const auto remote = co_await look_up(subject->url);
+  if (!remote) co_return std::unexpected(remote.error());
+  if (!*remote || (*remote)->alias.empty()) co_return no_such_proxy();
+  co_return (*remote)->alias;
+}
+
+Task<Answered<StoredPointer>> Remotes::proxied(const net::Request& request, std::string url,
+                                               bool announced_only, Miss miss) {
+  Services& services = shared_.services;
+  auto subject = subject_of(std::move(url));
+  if (!subject) {
+    if (announced_only) co_return std::unexpected(empty_answer(404));
+    co_return std::unexpected(std::move(subject).error());
+  }
+  if (!subject->alias.empty()) {
+    auto own = co_await stored_by_alias(shared_, subject->alias);
+    if (!own) co_return std::unexpected(answer_for_missing(own.error()));
+    co_return *std::move(own);
+  }
+  const std::string& remote_url = subject->url;
+  auto remote = co_await look_up(remote_url);
+  if (!remote) co_return std::unexpected(std::move(remote).error());
+  std::optional<store::Remote>& known = *remote;
+  if (announced_only && (!known || (!known->announced && known->alias.empty())))
+    co_return std::unexpected(empty_answer(404));
+  if (!announced_only && miss == Miss::fetch && (!known || !known->announced)) {
+    const Status announced = co_await services.db.run(
+        [&] { return services.store.announce(remote_url, services.clock.now()); });
+    if (!announced) co_return std::unexpected(storage_unavailable());
+  }
+  if (known && !known->alias.empty()) {
+    if (auto stored = co_await stored_by_alias(shared_, known->alias)) {
+      shared_.accesses.note_proxied(remote_url, services.clock.now());
+      co_return *std::move(stored);
+    }
+  }
+  if (miss == Miss::give_up) co_return no_such_proxy();
+  if (known && known->fetch && known->fetch->refused &&
+      services.clock.now() - known->fetch->when <= shared_.options.keep_proxied)
+    co_return std::unexpected(content_refused());
+  if (shared_.is_full) co_return std::unexpected(pass_through(remote_url));
+  Order order{.request = request.id,
+              .subject = {policy::Origin::remote, {}, {}, {}},
+              .url = remote_url,
+              .proxied = remote_url};
+  auto uploaded = co_await flights_.join("proxy " + remote_url,
+                                         [&] { return fetch_and_take(std::move(order)); });
+  if (!uploaded) co_return std::unexpected(std::move(uploaded).error().answer);
+  auto stored = co_await stored_by_alias(shared_, uploaded->alias);
+  if (!stored) co_return std::unexpected(answer_for_missing(stored.error()));
+  co_return *std::move(stored);
+}
+
+}  // namespace portcullis::media

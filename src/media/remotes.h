@@ -1,0 +1,54 @@
+// media/remotes.h: pictures that others host: fetched, screened, stored. Private to the room.
+#pragma once
+
+#include "base/flights.h"
+#include "media/ingest.h"
+#include "media/routes.h"
+#include "media/variants.h"
+
+namespace portcullis::media {
+
+class Remotes {
+ public:
+  Remotes(Shared& shared, Variants& variants)
+      : shared_(shared), variants_(variants), ingest_(shared) {}
+
+  // GET image/download: a copy that is kept, under an alias of its own.
+  Task<net::Response> download(const net::Request& request, const Route& route);
+
+  enum class Miss { fetch, give_up };
+  // The copy that is served for a URL; `announced_only` for requests that were passed on.
+  Task<Answered<StoredPointer>> proxied(const net::Request& request, std::string url,
+                                        bool announced_only, Miss miss);
+  // The alias of that copy; "alias-not-found" or "proxy-not-found" as the answer. Never fetches.
+  Task<Answered<std::string>> alias_of(std::string url);
+
+  void abandon() { flights_.abandon(); }
+
+ private:
+  // What a URL is about.
+  struct Subject {
+    std::string url;    // to be fetched, when alias is empty
+    std::string alias;  // a picture of this very site
+  };
+  Answered<Subject> subject_of(std::string url) const;
+  Task<Taken> fetch_and_take(Order order);
+  Task<Taken> download_remote(Order order);
+  Task<std::optional<Taken>> remembered(const Order& order);
+  Task<Answered<std::optional<store::Remote>>> look_up(const std::string& url);
+
+  Shared& shared_;
+  Variants& variants_;
+  Ingest ingest_;
+  Flights<std::string, Taken> flights_;
+};
+
+// The alias in a URL of this site: "/pictrs/image/ALIAS" or "/api/v4/image/ALIAS"; or the URL in
+// "/api/v3/image_proxy?url=" or "/api/v4/image/proxy?url=". Both empty for anything else. Pure.
+struct OwnUrl {
+  std::string alias, remote;
+  bool operator==(const OwnUrl&) const = default;
+};
+OwnUrl own_url(std::string_view url);
+
+}  // namespace portcullis::media

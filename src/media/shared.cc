@@ -1,0 +1,135 @@
+#include "media/shared.h"
+
+#include <boost/asio/steady_timer.hpp>
+
+#include "base/log.h"
+
+namespace portcullis::media {
+
+namespace {
+
+// scan's memory, kept in the store. An error reads as "not remembered": the picture is then looked
+// at again.
+class StoreMemory final : public scan::Memory {
+ public:
+  explicit StoreMemory(Services& services) : services_(services) {}
+
+  Task<std::optional<policy::SignalAnswer>> answer(const Sha256& original,
+                                                   const std::string& signal,
+                                                   const std::string& version) override {
+    const store::AnswerKey key{original, signal, version};
+    auto found = co_await services_.db.run(
+        [&] { return services_.store.answer(key, services_.clock.now()); });
+    co_return found ? std::move(*found) : std::nullopt;
+  }
+
+  Task<void> remember(const Sha256& original, const std::string& signal, const std::string& version,
+                      const policy::SignalAnswer& answer) override {
+    const store::AnswerKey key{original, signal, version};
+    const WallTime until = services_.clock.now() + kLifetime;
+    const Status done =
+        co_await services_.db.run([&] { return services_.store.remember(key, answer, until); });
+    if (!done)
+      log::warning("an answer could not be remembered",
+                   {{"signal", signal}, {"why", done.error().what}});
+  }
+
+  Task<std::optional<scan::Known>> known(const Sha256& original,
+                                         const std::string& operations) override {
+    const auto found =
+        co_await services_.db.run([&] { return services_.store.rendition(original, operations); });
+    if (!found) co_return std::nullopt;
+    const std::optional<store::RenditionRecord>& record = *found;
+    if (!record) co_return std::nullopt;
+    Result<image::Seen> seen = image::seen_from_json(record->facts);
+    if (!seen) co_return std::nullopt;
+    co_return scan::Known{record->blob, *std::move(seen)};
+  }
+
+ private:
+  static constexpr std::chrono::hours kLifetime{24 * 90};
+  Services& services_;
+};
+
+}  // namespace
+
+Shared::Shared(Options given_options, Services given_services)
+    : options(std::move(given_options)),
+      services(given_services),
+      memory(std::make_unique<StoreMemory>(services)),
+      spool_budget(options.spool_bytes, counters.spooled_bytes) {}
+
+Task<Result<StoredPointer>> stored_by_alias(Shared& shared, std::string alias) {
+  if (StoredPointer hot = shared.hot.find(alias)) co_return hot;
+  const std::uint64_t epoch = shared.hot.epoch();
+  Services& services = shared.services;
+  auto found = CO_TRY(co_await services.db.run([&] { return services.store.find(alias); }));
+  if (!found) co_return fail_with(Fault::client, "alias-not-found", "No such alias");
+  StoredPointer stored =
+      CO_TRY(co_await open_stored(shared, {.blob = found->alias.blob,
+                                           .details = std::move(found->details),
+                                           .created = found->alias.created,
+                                           .delete_token = std::move(found->alias.delete_token)}));
+  shared.hot.keep(alias, stored, epoch);
+  co_return stored;
+}
+
+Task<Result<StoredPointer>> open_stored(Shared& shared, StoredPicture picture) {
+  auto opened =
+      co_await shared.services.files.run([&] { return shared.services.blobs.open(picture.blob); });
+  if (!opened)
+    co_return fail_with(Fault::us, "lost-file", "a stored picture cannot be opened: {}",
+                        opened.error().what);
+  picture.size = opened->size;
+  picture.fd = std::make_shared<const UniqueFd>(std::move(opened->fd));
+  co_return std::make_shared<const StoredPicture>(std::move(picture));
+}
+
+net::Response answer_for_missing(const Error& error) {
+  if (error.code == "alias-not-found") return error_answer(404, error.code, "No such alias");
+  log::error("a picture could not be read", {{"why", error.what}});
+  if (error.code == "lost-file")
+    return error_answer(500, error.code, "The picture's file is missing.");
+  return error_answer(503, "storage-unavailable", "The picture cannot be read right now.");
+}
+
+Task<Status> write_blob(Shared& shared, Sha256 digest, store::Details details, ByteView bytes,
+                        std::function<Status(std::int64_t claim)> publish) {
+  Services& services = shared.services;
+  const WallTime now = services.clock.now();
+  const auto claim =
+      CO_TRY(co_await services.db.run([&] { return services.store.claim(digest, details, now); }));
+  Status stored;
+  if (!claim.already_stored) {
+    if (!bytes.empty())
+      stored = co_await services.files.run([&] { return services.blobs.put(digest, bytes); });
+    else
+      stored = fail_with(Fault::storage, "gone", "the rendition was removed meanwhile");
+  }
+  if (stored) stored = co_await services.db.run([&] { return publish(claim.id); });
+  if (stored) co_return Status();
+  const Status given_up =
+      co_await services.db.run([&] { return services.store.abandon(claim.id); });
+  if (!given_up) log::error("a claim could not be given up", {{"why", given_up.error().what}});
+  co_return stored;
+}
+
+store::Details details_of(const decoder::Rendition& made, std::uint64_t bytes) {
+  store::Details details;
+  details.width = made.width;
+  details.height = made.height;
+  if (made.frames > 1) details.frames = made.frames;
+  details.content_type = decoder::content_type(made.format);
+  details.blurhash = made.blurhash;
+  details.bytes = bytes;
+  return details;
+}
+
+Task<void> pause(std::chrono::nanoseconds time) {
+  asio::basic_waitable_timer<std::chrono::steady_clock,
+                             asio::wait_traits<std::chrono::steady_clock>, Executor>
+      timer(co_await asio::this_coro::executor, time);
+  co_await timer.async_wait(use_task);
+}
+
+}  // namespace portcullis::media

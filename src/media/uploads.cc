@@ -1,0 +1,231 @@
+#include "media/uploads.h"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+
+#include "base/id.h"
+#include "base/log.h"
+
+namespace portcullis::media {
+
+namespace {
+
+constexpr std::size_t kChunk = 256 * 1024;  // one hop to the files pool for this much
+constexpr std::chrono::seconds kLongPoll{10};
+constexpr std::chrono::milliseconds kPollInterval{100};
+constexpr std::chrono::hours kUnclaimed{1};
+
+// Who may decode one picture at a time: the credential the request carries, else the address
+// nearest to the client that the relay names. A digest, so that the credential itself is kept
+// nowhere.
+std::string owner_of(const net::Request& request) {
+  for (const std::string_view name : {"authorization", "cookie", "x-forwarded-for"})
+    if (const auto value = request.header(name)) return sha256_of(as_bytes(*value)).hex();
+  return {};
+}
+
+}  // namespace
+
+std::optional<std::string> Backgrounded::begin(WallTime now) {
+  const std::scoped_lock lock(mutex_);
+  if (entries_.size() >= kMost) return std::nullopt;
+  std::string id = random_uuid();
+  entries_[id].begun = now;
+  return id;
+}
+
+void Backgrounded::finish(const std::string& id, Outcome outcome) {
+  const std::scoped_lock lock(mutex_);
+  if (const auto found = entries_.find(id); found != entries_.end())
+    found->second.outcome = std::move(outcome);
+}
+
+Backgrounded::Claim Backgrounded::claim(const std::string& id) {
+  const std::scoped_lock lock(mutex_);
+  const auto found = entries_.find(id);
+  if (found == entries_.end()) return {};
+  if (!found->second.outcome) return {State::working, std::nullopt};
+  Claim claim{State::done, std::move(found->second.outcome)};
+  entries_.erase(found);
+  return claim;
+}
+
+std::vector<Uploaded> Backgrounded::expire(WallTime before) {
+  std::vector<Uploaded> stored;
+  const std::scoped_lock lock(mutex_);
+  for (auto entry = entries_.begin(); entry != entries_.end();) {
+    auto& [begun, outcome] = entry->second;
+    if (!outcome || begun > before) {
+      ++entry;
+      continue;
+    }
+    if (*outcome) stored.push_back(**std::move(outcome));
+    entry = entries_.erase(entry);
+  }
+  return stored;
+}
+
+Task<net::Response> Uploads::upload(const net::Request& request, net::BodyReader& body,
+                                    const Route& route) {
+  auto received = co_await receive(request, body, route);
+  if (!received) co_return std::move(received).error();
+  const Deadline deadline = received->when + shared_.options.upload_timeout;
+  std::vector<Uploaded> done;
+  for (const ReceivedFile& file : received->files) {
+    auto uploaded = co_await ingest_.take(
+        file.spool, order_for(request, received->wishes, policy::Origin::upload), received->when,
+        deadline);
+    if (!uploaded) {
+      co_await ingest_.undo(done);  // the others of the same request do not stay
+      co_return std::move(uploaded).error().answer;
+    }
+    done.push_back(*std::move(uploaded));
+  }
+  co_return json_answer(201, uploaded_json(done));
+}
+
+Task<net::Response> Uploads::import(const net::Request& request, net::BodyReader& body,
+                                    const Route& route) {
+  auto received = co_await receive(request, body, route);
+  if (!received) co_return std::move(received).error();
+  for (const ReceivedFile& file : received->files)
+    if (!is_alias(file.name))
+      co_return refusal(400, "file-upload-error", "The name of a file cannot be an alias.");
+  const Deadline deadline = received->when + shared_.options.upload_timeout;
+  std::vector<Uploaded> done;
+  for (const ReceivedFile& file : received->files) {
+    Order order = order_for(request, received->wishes, policy::Origin::import);
+    order.alias = file.name;
+    auto uploaded = co_await ingest_.take(file.spool, std::move(order), received->when, deadline);
+    if (!uploaded) {
+      co_await ingest_.undo(done);
+      co_return std::move(uploaded).error().answer;
+    }
+    done.push_back(*std::move(uploaded));
+  }
+  co_return json_answer(201, uploaded_json(done));
+}
+
+// The bytes stay in their spool, which has no name, until they are judged.
+Task<net::Response> Uploads::upload_backgrounded(const net::Request& request, net::BodyReader& body,
+                                                 const Route& route) {
+  auto received = co_await receive(request, body, route);
+  if (!received) co_return std::move(received).error();
+  std::vector<std::string> ids;
+  for (std::size_t i = 0; i < received->files.size(); ++i) {
+    auto id = backgrounded_.begin(shared_.services.clock.now());
+    if (!id) co_return refusal_for({Fault::limits, "too many unclaimed uploads", "decoder-busy"});
+    ids.push_back(*std::move(id));
+  }
+  const auto executor = co_await asio::this_coro::executor;
+  for (std::size_t i = 0; i < ids.size(); ++i)
+    asio::co_spawn(executor,
+                   work_in_background(std::move(received->files[i]),
+                                      order_for(request, received->wishes, policy::Origin::upload),
+                                      received->when, ids[i]),
+                   asio::detached);
+  co_return json_answer(202, backgrounded_json(ids));
+}
+
+Task<void> Uploads::work_in_background(ReceivedFile file, Order order, SteadyTime received,
+                                       std::string id) {
+  const Deadline deadline = shared_.services.clock.steady() + shared_.options.upload_timeout;
+  auto uploaded = co_await ingest_.take(file.spool, std::move(order), received, deadline);
+  backgrounded_.finish(id, std::move(uploaded));
+}
+
+Task<net::Response> Uploads::claim(const Route& route) {
+  std::string id;
+  for (const auto& [key, value] : route.parameters)
+    if (key == "upload_id") id = value;
+  if (id.empty()) co_return error_answer(400, "invalid-query", "upload_id is missing.");
+  const Deadline until = shared_.services.clock.steady() + kLongPoll;
+  while (true) {
+    auto claim = backgrounded_.claim(id);
+    switch (claim.state) {
+      case Backgrounded::State::unknown:
+        co_return error_answer(400, "already-claimed", "Upload was already claimed");
+      case Backgrounded::State::done: {
+        auto& outcome = *claim.outcome;
+        if (outcome) co_return json_answer(200, uploaded_json({*std::move(outcome)}));
+        net::Response refused = std::move(outcome).error().answer;
+        refused.status = 422;
+        co_return refused;
+      }
+      case Backgrounded::State::working:
+        break;
+    }
+    if (shared_.services.clock.steady() >= until) co_return empty_answer(204);
+    co_await pause(kPollInterval);
+  }
+}
+
+Status Uploads::expire_unclaimed() {
+  for (const Uploaded& file : backgrounded_.expire(shared_.services.clock.now() - kUnclaimed)) {
+    const auto deleted = TRY(shared_.services.store.delete_alias(file.alias, std::nullopt));
+    shared_.forget(deleted.aliases);
+  }
+  return {};
+}
+
+Task<Answered<Uploads::Received>> Uploads::receive(const net::Request& request,
+                                                   net::BodyReader& body, const Route& route) {
+  Received received;
+  if (auto wishes = image::wishes_from(route.parameters))
+    received.wishes = *std::move(wishes);
+  else
+    co_return std::unexpected(refusal_for(wishes.error()));
+  if (auto ended = co_await ingest_.closed()) co_return std::unexpected(std::move(*ended));
+  auto files = co_await read(request, body);
+  if (!files) {
+    ++(files.error().fault == Fault::client ? shared_.counters.not_taken : shared_.counters.failed);
+    log::info("upload not read", {{"request", request.id}, {"why", files.error().what}});
+    co_return std::unexpected(refusal_for(files.error()));
+  }
+  received.files = *std::move(files);
+  received.when = shared_.services.clock.steady();
+  co_return received;
+}
+
+Task<Result<std::vector<ReceivedFile>>> Uploads::read(const net::Request& request,
+                                                      net::BodyReader& body) {
+  const Options& options = shared_.options;
+  auto receiver = CO_TRY(Receiver::create(request.header("content-type").value_or(""),
+                                          options.spool, shared_.spool_budget,
+                                          {options.max_file_size, options.max_file_count}));
+  Bytes buffer(kChunk);
+  for (bool ended = false; !ended;) {
+    std::size_t filled = 0;
+    while (filled < buffer.size() && !ended) {
+      Result<std::size_t> count = co_await body.read(std::span(buffer).subspan(filled));
+      if (!count) {
+        Error error = std::move(count).error();
+        if (error.fault == Fault::limits && error.code.empty()) {
+          error.fault = Fault::client;
+          error.code = "validate-file-size";
+        }
+        co_return std::unexpected(std::move(error));
+      }
+      ended = *count == 0;
+      filled += *count;
+    }
+    const ByteView portion(buffer.data(), filled);
+    Status fed = co_await shared_.services.files.run([&] { return receiver->feed(portion); });
+    if (!fed) {
+      Error error = std::move(fed).error();
+      if (error.fault == Fault::limits && error.code.empty())
+        error.fault = Fault::client;  // the parser's own bounds
+      co_return std::unexpected(std::move(error));
+    }
+  }
+  co_return receiver->finish();
+}
+
+Order Uploads::order_for(const net::Request& request, const image::Wishes& wishes,
+                         policy::Origin origin) const {
+  Order order{.request = request.id, .subject = {origin, owner_of(request), wishes, {}}};
+  order.subject.rendering.operations = wishes.operations.value_or(shared_.options.preprocess);
+  return order;
+}
+
+}  // namespace portcullis::media
