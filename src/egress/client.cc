@@ -235,8 +235,8 @@ bool CurlClient::start(Fetch& fetch) {
   ::curl_easy_reset(easy);
   fetch.received = fetch.header_bytes = 0;
   fetch.address_refused = false;
-  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
-      fetch.until - std::chrono::steady_clock::now());
+  const auto left =
+      std::chrono::ceil<std::chrono::milliseconds>(fetch.until - std::chrono::steady_clock::now());
   const auto set = [&](auto option, auto value) {
     return ::curl_easy_setopt(easy, option, value) == CURLE_OK;
   };

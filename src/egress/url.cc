@@ -40,6 +40,7 @@ Result<Url> parse_url(std::string_view text) {
   if (!std::ranges::all_of(text,
                            [&](char c) { return static_cast<signed char>(c) < 0 || is_plain(c); }))
     return invalid("a URL with spaces or control characters");
+  if (text.find(":///") < text.find_first_of("/?#")) return invalid("no host");
   const Handle handle;
   if (!handle.url || ::curl_url_set(handle.url, CURLUPART_URL, std::string(text).c_str(),
                                     CURLU_DISALLOW_USER) != CURLUE_OK)
