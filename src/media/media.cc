@@ -16,8 +16,15 @@ namespace {
 
 constexpr std::size_t kBatch = 500;  // rows that one step of making room touches
 
+bool is_upload(Action action) {
+  return action == Action::upload || action == Action::upload_backgrounded ||
+         action == Action::import;
+}
+
 // pict-rs's own limit on the time of a request, in nanoseconds since 1970. Nothing, or the answer.
-std::optional<net::Response> past_deadline(const net::Request& request, WallTime now) {
+std::optional<net::Response> past_deadline(const net::Request& request, Action action,
+                                           WallTime now) {
+  const auto answer = is_upload(action) ? refusal : error_answer;
   const auto header = request.header("x-request-deadline");
   if (!header) return std::nullopt;
   std::string_view digits = *header;
@@ -25,7 +32,7 @@ std::optional<net::Response> past_deadline(const net::Request& request, WallTime
   if (is_negative) digits.remove_prefix(1);
   if (digits.empty() || digits.size() > 39 ||
       digits.find_first_not_of("0123456789") != std::string_view::npos)
-    return error_answer(400, "parse-deadline", "X-Request-Deadline must be a number.");
+    return answer(400, "parse-deadline", "X-Request-Deadline must be a number.");
   std::int64_t nanoseconds = 0;
   const auto [stop, fault] =
       std::from_chars(digits.data(), digits.data() + digits.size(), nanoseconds);
@@ -33,7 +40,7 @@ std::optional<net::Response> past_deadline(const net::Request& request, WallTime
   const std::chrono::nanoseconds left =
       std::chrono::nanoseconds(is_negative ? 0 : nanoseconds) - now.time_since_epoch();
   if (left.count() > 0) return std::nullopt;
-  return error_answer(408, "request-timeout", "Deadline exceeded");
+  return answer(408, "request-timeout", "Deadline exceeded");
 }
 
 }  // namespace
@@ -98,7 +105,7 @@ Task<net::Response> Media::Room::handle(net::Request& request, net::BodyReader& 
   const Route found =
       route(request.method, request.path, request.query, shared_.options.prefix, relayed);
   if (!relayed && found.action != Action::nothing && found.action != Action::health)
-    if (auto late = past_deadline(request, shared_.services.clock.now()))
+    if (auto late = past_deadline(request, found.action, shared_.services.clock.now()))
       co_return std::move(*late);
   if (is_internal(found.action)) {
     if (!internal_.may(request))
@@ -191,7 +198,7 @@ Task<net::Response> Media::Room::process(const net::Request& request, const Rout
     co_return served(request, *known, relayed);
   }
   const auto made = co_await variants_.find_or_make(*stored, *variant);
-  if (!made) co_return answer_for_variant(made.error());
+  if (!made) co_return co_await not_found(answer_for_variant(made.error()), relayed);
   co_return served(request, *made, relayed);
 }
 

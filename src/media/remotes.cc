@@ -176,7 +176,9 @@ Task<Answered<StoredPointer>> Remotes::proxied(const net::Request& request, std:
   auto subject = subject_of(std::move(url));
   if (!subject) {
     if (announced_only) co_return std::unexpected(empty_answer(404));
-    co_return std::unexpected(std::move(subject).error());
+    if (miss == Miss::give_up) co_return no_such_proxy();
+    co_return std::unexpected(
+        error_answer(400, "download-file-error", "This is no address of a picture."));
   }
   if (!subject->alias.empty()) {
     auto own = co_await stored_by_alias(shared_, subject->alias);

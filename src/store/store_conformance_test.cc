@@ -419,6 +419,17 @@ TEST_P(Derived, variants_made_twice_stay_once) {
   EXPECT_EQ(sweepable(), std::set{digest("another")});
 }
 
+TEST_P(Derived, a_variant_that_is_its_picture_byte_for_byte_harms_neither) {
+  add("a.png", "cat");
+  ASSERT_TRUE(add_variant("cat", "png", "cat"));
+  EXPECT_TRUE(sweepable().empty());
+  EXPECT_TRUE(has_variant("cat", "png"));
+  EXPECT_TRUE(*store_->find("a.png"));
+  ASSERT_TRUE(store_->delete_alias("a.png", std::nullopt));
+  EXPECT_EQ(sweepable(), std::set{digest("cat")});
+  ASSERT_TRUE(store_->removed(digest("cat")));
+}
+
 TEST_P(Derived, a_picture_that_is_somebodys_variant_as_well_stays_for_them) {
   add("a.png", "cat");
   ASSERT_TRUE(add_variant("cat", "webp", "small cat"));

@@ -51,6 +51,14 @@ Status insert_alias(Connection& connection, const Alias& alias) {
   return {};
 }
 
+Result<bool> has_alias(Connection& connection, const Sha256& blob) {
+  return TRY(connection.prepare("SELECT 1 FROM alias WHERE blob = ? LIMIT 1")).bind(blob).step();
+}
+
+Result<bool> is_variant(Connection& connection, const Sha256& blob) {
+  return TRY(connection.prepare("SELECT 1 FROM variant WHERE blob = ? LIMIT 1")).bind(blob).step();
+}
+
 Status take_claim(Connection& connection, std::int64_t claim, const Sha256& blob) {
   if (TRY(TRY(connection.prepare("DELETE FROM claim WHERE id = ? AND blob = ?"))
               .bind(claim, blob)
@@ -116,8 +124,7 @@ Status SqliteStore::publish(const Publication& publication) {
 
 Status SqliteStore::publish_variant(std::int64_t claim, const Variant& variant, WallTime now) {
   return change([&](Connection& connection) -> Status {
-    Query needed = TRY(connection.prepare("SELECT 1 FROM alias WHERE blob = ? LIMIT 1"));
-    if (!TRY(needed.bind(variant.of).step()))
+    if (!TRY(has_alias(connection, variant.of)))
       return fail_with(Fault::client, "gone", "the picture was deleted meanwhile");
     TRY(take_claim(connection, claim, variant.blob));
     TRY(TRY(connection.prepare(
@@ -133,10 +140,7 @@ Status SqliteStore::publish_variant(std::int64_t claim, const Variant& variant, 
 
 // A blob that nothing needs any more is to be deleted, and what was made of it.
 Status release(Connection& connection, const Sha256& blob) {
-  const auto exists = [&](std::string_view sql) -> Result<bool> {
-    return TRY(connection.prepare(sql)).bind(blob).step();
-  };
-  if (TRY(exists("SELECT 1 FROM alias WHERE blob = ? LIMIT 1"))) return {};
+  if (TRY(has_alias(connection, blob))) return {};
   std::vector<Sha256> made;
   {
     Query variants = TRY(connection.prepare("SELECT blob FROM variant WHERE made_of = ?"));
@@ -144,8 +148,7 @@ Status release(Connection& connection, const Sha256& blob) {
     while (TRY(variants.step())) made.push_back(TRY(variants.digest(0)));
   }
   TRY(TRY(connection.prepare("DELETE FROM variant WHERE made_of = ?")).bind(blob).run());
-  if (!TRY(exists("SELECT 1 FROM variant WHERE blob = ? LIMIT 1")))
-    TRY(set_state(connection, blob, BlobState::deleting));
+  if (!TRY(is_variant(connection, blob))) TRY(set_state(connection, blob, BlobState::deleting));
   for (const Sha256& one : made)
     if (one != blob) TRY(release(connection, one));
   return {};

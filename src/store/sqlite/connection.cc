@@ -152,7 +152,11 @@ Status Connection::execute(const std::string& sql) {
 }
 
 Result<Query> Connection::prepare(std::string_view sql) {
-  if (const auto found = prepared_.find(sql); found != prepared_.end()) return Query(found->second);
+  if (const auto found = prepared_.find(sql); found != prepared_.end()) {
+    PORTCULLIS_CHECK(sqlite3_stmt_busy(found->second) ==
+                     0);  // two runs of one would mix their rows
+    return Query(found->second);
+  }
   sqlite3_stmt* statement = nullptr;
   const int code = sqlite3_prepare_v3(database_, sql.data(), static_cast<int>(sql.size()),
                                       SQLITE_PREPARE_PERSISTENT, &statement, nullptr);

@@ -93,7 +93,8 @@ class Connection {
 
   // Several statements, without parameters or rows.
   Status execute(const std::string& sql);
-  // `sql` must live as long as the connection; a literal does. Prepared once.
+  // `sql` must live as long as the connection; a literal does. Prepared once: the Query of the same
+  // text before must be gone.
   Result<Query> prepare(std::string_view sql);
   Result<std::int64_t> number(std::string_view sql);  // first column of the first row
   // False after errors that made SQLite roll everything back by itself (disk full, I/O error).
