@@ -47,7 +47,20 @@ int run_command(int argc, char** argv) {
   command->callback([&] { chosen = [&] { return init_command(init); }; });
 
   command = with_config(app.add_subcommand("serve", "Run the gate"));
-  command->callback([&] { chosen = [&] { return serve_command(config); }; });
+  DummyOptions dummy;
+  bool is_dummy = false;
+  CLI::Option* flag = command->add_flag(
+      "--dummy", is_dummy, "For other programs' tests: takes any bytes, keeps them in memory");
+  command->add_option("--listen", dummy.listen, "With --dummy: ADDRESS:PORT on loopback")
+      ->needs(flag);
+  command->add_option("--admin", dummy.admin, "With --dummy: ADDRESS:PORT on loopback")
+      ->needs(flag);
+  command->add_option("--api-key", dummy.api_key, "With --dummy: key of the internal API")
+      ->needs(flag);
+  command->callback([&] {
+    dummy.config = config;
+    chosen = [&] { return is_dummy ? dummy_command(dummy) : serve_command(config); };
+  });
 
   command = with_config(
       app.add_subcommand("check", "Look at everything the gate needs and say what to do"));

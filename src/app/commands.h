@@ -19,6 +19,14 @@ struct InitOptions {
 Result<int> init_command(const InitOptions& options);
 
 Result<int> serve_command(const std::string& config);
+
+// `serve --dummy`: for other programs' tests.
+struct DummyOptions {
+  std::string config;  // must be empty
+  std::string listen = "127.0.0.1:8080", admin = "127.0.0.1:9089", api_key;
+};
+Result<int> dummy_command(const DummyOptions& options);
+
 Result<int> check_command(const std::string& config);
 Result<int> status_command(const std::string& config, bool json);
 
