@@ -76,7 +76,7 @@ class Media::Room {
   Task<Answered<StoredPointer>> find(const net::Request& request, const Route& route, bool relayed,
                                      Remotes::Miss miss);
   net::Response served(const net::Request& request, const StoredPointer& picture, bool relayed);
-  Task<net::Response> not_found(net::Response plain, bool relayed);
+  Task<net::Response> not_found(net::Response plain, const Route& route, bool relayed);
   Task<void> make_in_background(StoredPointer of, image::Variant variant);
   Result<image::Variant> variant_of(const Route& route) const {
     return image::variant_from(route.extension, route.parameters, shared_.options.filters);
@@ -167,12 +167,13 @@ net::Response Media::Room::served(const net::Request& request, const StoredPoint
 }
 
 // What an admin chose to show for pictures that are not there; to the site itself, not through it.
-Task<net::Response> Media::Room::not_found(net::Response plain, bool relayed) {
+Task<net::Response> Media::Room::not_found(net::Response plain, const Route& route, bool relayed) {
   if (plain.status != 404) co_return plain;
   if (relayed) co_return empty_answer(404);
   if (const std::string alias = co_await internal_.not_found_alias(); !alias.empty())
     if (const auto stored = co_await stored_by_alias(shared_, alias))
       co_return serve_not_found(*stored);
+  if (route.url.empty()) co_return empty_answer(404);
   co_return plain;
 }
 
@@ -180,9 +181,7 @@ Task<net::Response> Media::Room::original(const net::Request& request, const Rou
                                           bool relayed) {
   auto stored = co_await find(request, route, relayed, Remotes::Miss::fetch);
   if (stored) co_return served(request, *stored, relayed);
-  if (stored.error().status == 404 && route.url.empty())
-    co_return co_await not_found(empty_answer(404), relayed);
-  co_return co_await not_found(std::move(stored).error(), relayed);
+  co_return co_await not_found(std::move(stored).error(), route, relayed);
 }
 
 Task<net::Response> Media::Room::process(const net::Request& request, const Route& route,
@@ -190,7 +189,7 @@ Task<net::Response> Media::Room::process(const net::Request& request, const Rout
   const auto variant = variant_of(route);
   if (!variant) co_return answer_for_variant(variant.error());
   auto stored = co_await find(request, route, relayed, Remotes::Miss::fetch);
-  if (!stored) co_return co_await not_found(std::move(stored).error(), relayed);
+  if (!stored) co_return co_await not_found(std::move(stored).error(), route, relayed);
   if (request.method == "HEAD") {
     const auto known = co_await variants_.find(*stored, variant->key);
     if (!known) co_return answer_for_variant(known.error());
@@ -198,7 +197,7 @@ Task<net::Response> Media::Room::process(const net::Request& request, const Rout
     co_return served(request, *known, relayed);
   }
   const auto made = co_await variants_.find_or_make(*stored, *variant);
-  if (!made) co_return co_await not_found(answer_for_variant(made.error()), relayed);
+  if (!made) co_return co_await not_found(answer_for_variant(made.error()), route, relayed);
   co_return served(request, *made, relayed);
 }
 
