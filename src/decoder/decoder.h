@@ -96,6 +96,9 @@ struct Job {
   bool want_fingerprints = true;
   bool want_rendition = true;
   Rendering rendering;
+  // What the whole of a still JPEG looks like, upright. Then a small rendition may be made of fewer
+  // of its coefficients, as long as these look the same (adr/009).
+  std::optional<hash::PdqHash> looks_like;
   Priority priority = Priority::upload;
   std::string owner;  // one decode in flight per owner; empty: no such limit
 };

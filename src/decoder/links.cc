@@ -34,6 +34,8 @@ WireJob wire(const Job& job) {
   message.quality = job.rendering.quality;
   message.operation_count = static_cast<std::uint8_t>(job.rendering.operations.size());
   std::ranges::copy(job.rendering.operations, message.operations.begin());
+  message.has_looks = job.looks_like.has_value();
+  message.looks_like = job.looks_like.value_or(hash::PdqHash());
   return message;
 }
 

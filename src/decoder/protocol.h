@@ -20,7 +20,7 @@
 
 namespace portcullis::decoder {
 
-inline constexpr std::uint32_t kMagic = 0x50434432;  // "PCD2"; changed with any struct below
+inline constexpr std::uint32_t kMagic = 0x50434433;  // "PCD3"; changed with any struct below
 inline constexpr std::uint32_t kMaxFingerprints = 4096;
 inline constexpr std::uint32_t kMaxPictures = 2 * kMaxViewFrames;  // over white and over black
 inline constexpr std::size_t kMaxBlurhash = 63;
@@ -58,6 +58,8 @@ struct WireJob {
   std::uint8_t quality = 0;
   std::uint8_t operation_count = 0;
   std::array<Operation, kMaxOperations> operations{};
+  std::uint8_t has_looks = 0;
+  hash::PdqHash looks_like{};  // if has_looks
 };
 
 struct WireReply {

@@ -51,10 +51,22 @@ Task<Result<StoredPointer>> Variants::make_and_store(StoredPointer of, image::Va
   co_return found;
 }
 
+// What the picture looks like, as it was screened; nothing when that is not remembered, or is of
+// something larger.
+Task<std::optional<hash::PdqHash>> Variants::looks_of(Sha256 blob) {
+  const auto facts =
+      co_await shared_.services.db.run([&] { return shared_.services.store.facts_of(blob); });
+  if (!facts || facts->empty()) co_return std::nullopt;
+  const auto seen = image::seen_from_json(*facts);
+  if (!seen || seen->frames != 1) co_return std::nullopt;
+  co_return seen->fingerprints.front().pdq.front();
+}
+
 Task<Result<Variants::Made>> Variants::make(StoredPointer of, decoder::Rendering rendering) {
   Services& services = shared_.services;
   const Deadline deadline = services.clock.steady() + shared_.options.variant_timeout;
-  const decoder::Job job = image::variant_job(of->fd->get(), of->size, rendering);
+  decoder::Job job = image::variant_job(of->fd->get(), of->size, rendering);
+  if (of->details.content_type == "image/jpeg") job.looks_like = co_await looks_of(of->blob);
   auto decoded =
       CO_TRY(co_await services.decode.run([&] { return services.decoders.decode(job, deadline); }));
   Made made{std::move(decoded.made), std::move(decoded.rendition), {}};

@@ -30,6 +30,7 @@ class Variants {
     decoder::SealedBytes bytes;
     Sha256 digest;
   };
+  Task<std::optional<hash::PdqHash>> looks_of(Sha256 blob);
   Task<Result<Made>> make(StoredPointer of, decoder::Rendering rendering);
   Task<Result<StoredPointer>> make_and_store(StoredPointer of, image::Variant variant);
 

@@ -190,6 +190,8 @@ class Store {
   virtual Result<std::optional<RenditionRecord>> rendition(const Sha256& original,
                                                            const std::string& operations) = 0;
   virtual Result<std::optional<Details>> details(const Sha256& blob) = 0;
+  // RenditionRecord::facts of some original that the blob was made of; empty if there is none.
+  virtual Result<std::string> facts_of(const Sha256& blob) = 0;
   struct VariantAndDetails {
     Sha256 blob;
     Details details;

@@ -98,6 +98,8 @@ TEST_P(StoreTest, a_published_alias_is_found_with_everything_that_was_said_of_it
   EXPECT_EQ((*rendition)->blob, digest("cat"));
   EXPECT_EQ((*rendition)->facts, "{\"seen\":1}");
   EXPECT_EQ(*store_->details(digest("cat")), details());
+  EXPECT_EQ(*store_->facts_of(digest("cat")), "{\"seen\":1}");
+  EXPECT_EQ(*store_->facts_of(digest("dog")), "");
   EXPECT_FALSE(*store_->find("b.png"));
   EXPECT_FALSE(*store_->rendition(digest("original of cat"), "other"));
   EXPECT_FALSE(*store_->details(digest("dog")));

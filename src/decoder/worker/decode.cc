@@ -212,6 +212,26 @@ Head read_head(ByteView bytes, const WireJob& job) {
   return head;
 }
 
+std::optional<Frames> decode_smaller(ByteView bytes, const Head& head, const WireJob& job) {
+  if (head.format != Format::jpeg || head.orientation != 1 || job.operation_count == 0 ||
+      job.operations[0].kind != Operation::Kind::fit)
+    return std::nullopt;
+  const Size whole{head.shown_width(), head.shown_height()};
+  const Size wanted = size_after({job.operations[0]}, whole);
+  int shrink = 1;
+  while (shrink < 8 && wanted.width * std::uint32_t(4 * shrink) <= whole.width &&
+         wanted.height * std::uint32_t(4 * shrink) <= whole.height)
+    shrink *= 2;
+  if (shrink == 1) return std::nullopt;
+  VOption* options = VImage::option()->set("access", VIPS_ACCESS_SEQUENTIAL)->set("shrink", shrink);
+  const VImage image = to_srgb(load(head.format, bytes, options).copy_memory(), head);
+  Frames frames;
+  frames.strip = image.copy_memory();
+  frames.width = image.width();
+  frames.height = image.height();
+  return frames;
+}
+
 Frames decode_first(ByteView bytes, const Head& head) {
   Head first = head;
   first.frames = 1;

@@ -44,11 +44,10 @@ VImage fitted(const VImage& image, Size size, Kernel kernel) {
   });
 }
 
-VImage applied(VImage image, const WireJob& job) {
+VImage applied(VImage image, const WireJob& job, Size size) {
   for (std::size_t i = 0; i < job.operation_count; ++i) {
     const Operation& one = job.operations[i];
-    const Size size = size_after({one}, {static_cast<std::uint32_t>(image.width()),
-                                         static_cast<std::uint32_t>(image.height())});
+    size = size_after({one}, size);
     const auto width = static_cast<int>(size.width), height = static_cast<int>(size.height);
     switch (one.kind) {
       case Operation::Kind::fit:
@@ -70,13 +69,13 @@ VImage applied(VImage image, const WireJob& job) {
 
 }  // namespace
 
-Frames apply_operations(const Frames& frames, const WireJob& job) {
+Frames apply_operations(const Frames& frames, const WireJob& job, Size whole) {
   if (job.operation_count == 0) return frames;
   Frames result = frames;
   std::vector<VImage> pictures;
   pictures.reserve(static_cast<std::size_t>(frames.count));
   for (int i = 0; i < frames.count; ++i)
-    pictures.push_back(applied(frames.frame(i), job).copy_memory());
+    pictures.push_back(applied(frames.frame(i), job, whole).copy_memory());
   result.width = pictures.front().width();
   result.height = pictures.front().height();
   result.strip =

@@ -174,5 +174,79 @@ TEST_F(Variants, of_an_upload_are_made_while_the_whole_is_looked_at) {
   EXPECT_EQ(done.rendition.format, Format::jpeg);
 }
 
+// --- from fewer coefficients ---
+
+class Smaller : public Variants {
+ protected:
+  static hash::PdqHash looks_of(const Bytes& bytes) {
+    WireJob job = variant_job({}, std::nullopt);
+    job.want_fingerprints = 1;
+    return do_job(bytes, job).fingerprints[0].pdq[0];
+  }
+  static WireJob small_job(std::uint32_t side, const hash::PdqHash& looks) {
+    WireJob job = variant_job({{Kind::fit, Kernel::lanczos3, side, 0, 0}}, Format::png);
+    job.has_looks = 1;
+    job.looks_like = looks;
+    return job;
+  }
+};
+
+TEST_F(Smaller, pictures_have_the_size_and_looks_of_those_made_of_the_whole) {
+  for (const auto& [width, height] : {std::pair(1001, 777), {640, 480}, {2000, 300}}) {
+    const Bytes jpeg = saved(testing::landscape(width, height).jpegsave_buffer());
+    const hash::PdqHash looks = looks_of(jpeg);
+    for (const std::uint32_t side : {16u, 50u, 96u, 160u, 300u}) {
+      const WireJob job = small_job(side, looks);
+      WireJob without = job;
+      without.has_looks = 0;
+      const Done quick = do_job(jpeg, job), thorough = do_job(jpeg, without);
+      EXPECT_EQ(quick.rendition.width, thorough.rendition.width) << side;
+      EXPECT_EQ(quick.rendition.height, thorough.rendition.height) << side;
+      EXPECT_EQ(quick.width, width);
+      EXPECT_LT((opened(quick.rendition.bytes) - opened(thorough.rendition.bytes)).abs().avg(), 4)
+          << width << 'x' << height << " to " << side;
+    }
+  }
+}
+
+TEST_F(Smaller, coefficients_are_left_out_only_when_twice_the_size_remains) {
+  const Bytes jpeg = saved(testing::landscape(1600, 800).jpegsave_buffer());
+  const WireJob any = variant_job({}, std::nullopt);
+  const Head head = read_head(jpeg, any);
+  const struct {
+    std::uint32_t side;
+    int width;  // 0: the whole is needed
+  } cases[] = {{800, 0}, {401, 0}, {400, 800}, {201, 800}, {200, 400}, {100, 200}, {10, 200}};
+  for (const auto& c : cases) {
+    const auto frames = decode_smaller(
+        jpeg, head, variant_job({{Kind::fit, Kernel::lanczos3, c.side, 0, 0}}, Format::png));
+    EXPECT_EQ(frames ? frames->width : 0, c.width) << c.side;
+  }
+  EXPECT_FALSE(decode_smaller(jpeg, head, variant_job({}, Format::png)));
+  EXPECT_FALSE(decode_smaller(jpeg, head,
+                              variant_job({{Kind::crop, Kernel::lanczos3, 1, 1, 0}}, Format::png)));
+}
+
+// Whatever the fewer coefficients show: unless it is what was screened, the whole is decoded.
+TEST_F(Smaller, pictures_that_do_not_look_like_the_whole_are_made_of_the_whole) {
+  const Bytes jpeg = saved(testing::landscape(1200, 900).jpegsave_buffer());
+  hash::PdqHash other = looks_of(jpeg);
+  for (auto& word : other.words) word = ~word;
+  WireJob job = small_job(96, other), without = job;
+  without.has_looks = 0;
+  EXPECT_EQ(do_job(jpeg, job).rendition.bytes, do_job(jpeg, without).rendition.bytes);
+  job.looks_like = looks_of(jpeg);
+  EXPECT_NE(do_job(jpeg, job).rendition.bytes, do_job(jpeg, without).rendition.bytes);
+  const Bytes flat_jpeg =
+      saved((gradient(900, 900, 3) * 0 + 90)
+                .cast(VIPS_FORMAT_UCHAR)
+                .copy(VImage::option()->set("interpretation", VIPS_INTERPRETATION_sRGB))
+                .jpegsave_buffer());
+  job = small_job(96, looks_of(flat_jpeg));  // too little in it to be recognised by
+  without = job;
+  without.has_looks = 0;
+  EXPECT_EQ(do_job(flat_jpeg, job).rendition.bytes, do_job(flat_jpeg, without).rendition.bytes);
+}
+
 }  // namespace
 }  // namespace portcullis::decoder

@@ -9,6 +9,7 @@
 #include <vips/vips8>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -67,6 +68,9 @@ struct Frames {
   }
 };
 Frames decode(ByteView bytes, const Head& head);
+// A JPEG from fewer of its coefficients: every side divided by a power of two, still at least twice
+// as long as what the job's first operation makes of it. Nothing when that is not possible.
+std::optional<Frames> decode_smaller(ByteView bytes, const Head& head, const WireJob& job);
 // The first frame as a still.
 Frames decode_first(ByteView bytes, const Head& head);
 
@@ -82,8 +86,9 @@ vips::VImage box_shrunk(const vips::VImage& picture, int side);
 vips::VImage resized(const vips::VImage& picture, int width, int height);
 Bytes rgb_of(const vips::VImage& picture);
 
-// The job's operations, one after the other, on every frame (operations.cc).
-Frames apply_operations(const Frames& frames, const WireJob& job);
+// The job's operations, one after the other, on every frame (operations.cc). `whole` is the size
+// of the picture, which the frames may be a smaller version of.
+Frames apply_operations(const Frames& frames, const WireJob& job, Size whole);
 
 // Whether a picture with several frames is made into one that has as many.
 bool keeps_frames(const Head& head, const WireJob& job);

@@ -148,7 +148,13 @@ bool holds_frames(Format format) { return format == Format::gif || format == For
 Made make_rendition(ByteView bytes, const Head& head, const Frames& frames, const WireJob& job) {
   const Format format = job.has_format ? job.format : head.format;
   const bool as_it_is = job.operation_count == 0 && format == head.format;
-  const Frames changed = apply_operations(frames, job);
+  // A turned picture has the size it is shown in, a smaller version of one still that of the whole.
+  const bool is_smaller = frames.count == 1 && head.frames == 1 &&
+                          static_cast<std::uint32_t>(frames.width) != head.shown_width();
+  const Size whole = is_smaller ? Size{head.shown_width(), head.shown_height()}
+                                : Size{static_cast<std::uint32_t>(frames.width),
+                                       static_cast<std::uint32_t>(frames.height)};
+  const Frames changed = apply_operations(frames, job, whole);
   Made made{.bytes = as_it_is && format == Format::jpeg
                          ? keep_jpeg(bytes, head, frames)
                          : encode(format, changed, job.quality,

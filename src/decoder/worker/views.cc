@@ -113,10 +113,38 @@ std::vector<int> frames_to_show(const std::vector<int>& changes, const std::vect
   return {chosen.begin(), chosen.end()};
 }
 
+namespace {
+
+// The same picture made smaller keeps its fingerprint: of photographs and drawings at 1/2 to 1/8
+// none was further off than 8.
+constexpr int kSameLooks = 16;
+
+std::optional<Frames> smaller_that_looks_the_same(ByteView bytes, const Head& head,
+                                                  const WireJob& job) {
+  if (!job.has_looks) return std::nullopt;
+  auto frames = decode_smaller(bytes, head, job);
+  if (!frames) return std::nullopt;
+  const WireFingerprint print = fingerprint_of(flat(*frames, 0, kWhite));
+  if (print.quality < hash::kMinQuality ||
+      hash::distance(print.pdq[0], job.looks_like) > kSameLooks)
+    return std::nullopt;
+  return frames;
+}
+
+}  // namespace
+
 Done do_job(ByteView bytes, const WireJob& job) {
   Done done;
   done.head = read_head(bytes, job);
   const bool looks = job.want_fingerprints || job.view_count > 0;
+  if (!looks && job.want_rendition) {
+    if (const auto smaller = smaller_that_looks_the_same(bytes, done.head, job)) {
+      done.width = static_cast<int>(done.head.shown_width());
+      done.height = static_cast<int>(done.head.shown_height());
+      done.rendition = make_rendition(bytes, done.head, *smaller, job);
+      return done;
+    }
+  }
   const Frames frames = looks || keeps_frames(done.head, job) || done.head.frames == 1
                             ? decode(bytes, done.head)
                             : decode_first(bytes, done.head);

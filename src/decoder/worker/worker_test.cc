@@ -389,6 +389,18 @@ TEST_F(WorkerTest, coefficients_that_a_smaller_decoding_would_not_read_are_scree
   expect_screened_is_stored(saturated_jpeg(), "saturated");
 }
 
+TEST_F(WorkerTest, a_smaller_picture_never_shows_what_only_fewer_coefficients_show) {
+  const Bytes file = saturated_jpeg();
+  WireJob whole = any_job();
+  whole.view_count = 0;
+  whole.operation_count = 1;
+  whole.operations[0] = {Operation::Kind::fit, Kernel::lanczos3, 96, 0, 0};
+  WireJob smaller = whole;
+  smaller.has_looks = 1;
+  smaller.looks_like = do_job(file, any_job()).fingerprints[0].pdq[0];
+  EXPECT_EQ(do_job(file, smaller).rendition.bytes, do_job(file, whole).rendition.bytes);
+}
+
 TEST_F(WorkerTest, a_rendition_is_what_was_screened_in_every_format) {
   const VImage image = landscape(640, 480);
   const VImage wide = image.icc_transform("p3", VImage::option()->set("input_profile", "srgb"));

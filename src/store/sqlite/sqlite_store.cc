@@ -149,6 +149,14 @@ Result<std::optional<Details>> SqliteStore::details(const Sha256& blob) {
   });
 }
 
+Result<std::string> SqliteStore::facts_of(const Sha256& blob) {
+  return readers_.with_one([&](Connection& connection) -> Result<std::string> {
+    Query query = TRY(connection.prepare("SELECT facts FROM rendition WHERE blob = ? LIMIT 1"));
+    if (!TRY(query.bind(blob).step())) return std::string();
+    return query.text(0);
+  });
+}
+
 Result<bool> SqliteStore::knows(const Sha256& blob) {
   return readers_.with_one([&](Connection& connection) -> Result<bool> {
     return TRY(connection.prepare("SELECT 1 FROM blob WHERE sha256 = ?")).bind(blob).step();

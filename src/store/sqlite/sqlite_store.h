@@ -39,6 +39,7 @@ class SqliteStore final : public Store {
   Result<std::optional<RenditionRecord>> rendition(const Sha256& original,
                                                    const std::string& operations) override;
   Result<std::optional<Details>> details(const Sha256& blob) override;
+  Result<std::string> facts_of(const Sha256& blob) override;
 
   Result<std::optional<VariantAndDetails>> variant(const Sha256& of,
                                                    const std::string& key) override;
