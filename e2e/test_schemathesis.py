@@ -60,7 +60,7 @@ def ask(new_gate, origin, tmp_path):
 
 
 def test_every_answer_is_a_described_one(ask):
-    gate, requests = ask(options=["--phases", "examples,coverage,fuzzing", "--max-examples", "30"])
+    gate, requests = ask(options=["--phases", "examples,coverage,fuzzing", "--max-examples", "15"])
     assert requests > 2000
     assert gate.metrics()["portcullis_spool_bytes"] == 0
 
@@ -70,7 +70,7 @@ UPLOADS = [option for name in ("upload", "uploadInBackground", "import", "downlo
 
 
 def test_closed_uploads_are_described(ask):
-    ask(lambda gate: gate.must("lockdown on"), options=["--phases", "examples,fuzzing", "--max-examples", "10", *UPLOADS])
+    ask(lambda gate: gate.must("lockdown on"), options=["--phases", "examples,fuzzing", "--max-examples", "8", *UPLOADS])
 
 
 def test_screening_that_cannot_be_done_is_described(ask):
@@ -80,4 +80,4 @@ def test_screening_that_cannot_be_done_is_described(ask):
         gate.restart()
 
     checks = [check for check in CHECKS if check != "not_a_server_error"]
-    ask(without_model, checks, ["--phases", "examples,fuzzing", "--max-examples", "10", *UPLOADS])
+    ask(without_model, checks, ["--phases", "examples,fuzzing", "--max-examples", "8", *UPLOADS])
