@@ -71,6 +71,8 @@ def before_call(context, case, kwargs):
     one_of(case, path)
     if "upload_id" in case.query and words.real():
         case.query["upload_id"] = words.upload_id() or case.query["upload_id"]
+    if path == "/internal/set_not_found" and isinstance(case.body, dict) and is_alias(case.body.get("alias")) and words.real():
+        case.body["alias"] = words.alias()
     if case.media_type == "multipart/form-data" and words.real():
         data = words.dice.choice(PICTURES)
         name = f"imported-{next(words.seeds)}.jpg" if path == "/internal/import" else "picture.jpg"
