@@ -6,7 +6,7 @@ import threading
 class Origin:
     """`pages` maps a path to (content type, bytes) or to (status, headers, bytes). Everything else is 404."""
 
-    def __init__(self, pages=()):
+    def __init__(self, pages=(), address="127.0.0.1"):
         self.pages, self.asked = dict(pages), []
         owner = self
 
@@ -31,12 +31,12 @@ class Origin:
             def log_message(self, *_):
                 pass
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = http.server.ThreadingHTTPServer((address, 0), Handler)
         self.server.daemon_threads = True
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
 
     def url(self, path):
-        return f"http://127.0.0.1:{self.server.server_port}{path}"
+        return "http://{}:{}".format(*self.server.server_address) + path
 
     def __enter__(self):
         return self
