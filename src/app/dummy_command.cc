@@ -7,7 +7,7 @@
 #include "app/commands.h"
 #include "app/guarded_fetcher.h"
 #include "app/places.h"
-#include "media/dummy.h"
+#include "media/media.h"
 
 namespace portcullis::app {
 

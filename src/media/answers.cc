@@ -144,7 +144,13 @@ net::Response uploads_closed(std::string_view message) {
 }
 
 net::Response error_answer(int status, std::string_view code, std::string_view text) {
-  return json_answer(status, json::serialize(json::object{{"msg", text}, {"code", code}}));
+  net::Response response =
+      json_answer(status, json::serialize(json::object{{"msg", text}, {"code", code}}));
+  if (status == 503) {
+    response.headers.push_back({"Retry-After", "5"});
+    response.headers.push_back({"Cache-Control", "no-store"});
+  }
+  return response;
 }
 
 std::string details_json(const store::Details& details, WallTime created) {

@@ -1,4 +1,7 @@
-#include "media/dummy.h"
+#include "media/media.h"
+
+#include <map>
+#include <mutex>
 
 #include "base/id.h"
 #include "media/answers.h"
@@ -50,16 +53,53 @@ Task<Result<std::vector<std::string>>> files_of(const net::Request& request, net
 
 }  // namespace
 
-Dummy::Dummy(std::string api_key, Limits limits, Fetcher& fetcher, const Clock& clock)
-    : api_key_(std::move(api_key)), limits_(limits), fetcher_(fetcher), clock_(clock) {}
-Dummy::~Dummy() = default;
+class Dummy::Room {
+ public:
+  Room(std::string api_key, Limits limits, Fetcher& fetcher, const Clock& clock)
+      : api_key_(std::move(api_key)), limits_(limits), fetcher_(fetcher), clock_(clock) {}
+  Task<net::Response> handle(net::Request& request, net::BodyReader& body);
+  std::size_t pictures() const;
 
-std::size_t Dummy::pictures() const {
+ private:
+  struct Picture {
+    std::string token, bytes;
+    WallTime created;
+  };
+
+  Task<net::Response> upload(const net::Request& request, net::BodyReader& body, bool backgrounded);
+  Task<net::Response> download(std::string url);
+  Task<net::Response> read(std::string alias, std::string url, bool details);
+  net::Response remove(const std::string& alias, const std::string& token);
+  net::Response internal(bool purge, const std::string& alias);
+  // The alias of what was stored; empty when there is no room.
+  std::string keep(std::string bytes);
+  Task<std::string> fetch(std::string url);
+
+  const std::string api_key_;
+  const Limits limits_;
+  Fetcher& fetcher_;
+  const Clock& clock_;
+  mutable std::mutex mutex_;
+  std::map<std::string, Picture> pictures_;
+  std::map<std::string, std::string> proxied_;    // URL to alias
+  std::map<std::string, std::string> unclaimed_;  // upload id to alias
+  std::uint64_t bytes_ = 0;
+};
+
+Dummy::Dummy(std::string api_key, Limits limits, Fetcher& fetcher, const Clock& clock)
+    : room_(std::make_unique<Room>(std::move(api_key), limits, fetcher, clock)) {}
+Dummy::~Dummy() = default;
+Task<net::Response> Dummy::handle(net::Request& request, net::BodyReader& body) {
+  return room_->handle(request, body);
+}
+std::size_t Dummy::pictures() const { return room_->pictures(); }
+
+std::size_t Dummy::Room::pictures() const {
   const std::scoped_lock lock(mutex_);
   return pictures_.size();
 }
 
-Task<net::Response> Dummy::handle(net::Request& request, net::BodyReader& body) {
+Task<net::Response> Dummy::Room::handle(net::Request& request, net::BodyReader& body) {
   const bool relayed = request.header("x-forwarded-for").has_value();
   const media::Route found = route(request.method, request.path, request.query, "", relayed);
   const auto parameter = [&](std::string_view key) {
@@ -110,7 +150,7 @@ Task<net::Response> Dummy::handle(net::Request& request, net::BodyReader& body) 
   }
 }
 
-std::string Dummy::keep(std::string bytes) {
+std::string Dummy::Room::keep(std::string bytes) {
   const std::scoped_lock lock(mutex_);
   if (bytes.size() > limits_.max_bytes - bytes_) return {};
   bytes_ += bytes.size();
@@ -119,8 +159,8 @@ std::string Dummy::keep(std::string bytes) {
   return alias;
 }
 
-Task<net::Response> Dummy::upload(const net::Request& request, net::BodyReader& body,
-                                  bool backgrounded) {
+Task<net::Response> Dummy::Room::upload(const net::Request& request, net::BodyReader& body,
+                                        bool backgrounded) {
   auto files = co_await files_of(request, body, limits_.max_file_size);
   if (!files) co_return refusal_for(files.error());
   std::vector<Uploaded> done;
@@ -138,7 +178,7 @@ Task<net::Response> Dummy::upload(const net::Request& request, net::BodyReader& 
                          : json_answer(201, uploaded_json(done));
 }
 
-Task<std::string> Dummy::fetch(std::string url) {
+Task<std::string> Dummy::Room::fetch(std::string url) {
   std::string bytes;
   const Status fetched = co_await fetcher_.fetch(url, limits_.max_file_size, limits_.fetch_timeout,
                                                  [&](ByteView some) -> Status {
@@ -148,7 +188,7 @@ Task<std::string> Dummy::fetch(std::string url) {
   co_return fetched ? keep(std::move(bytes)) : std::string();
 }
 
-Task<net::Response> Dummy::download(std::string url) {
+Task<net::Response> Dummy::Room::download(std::string url) {
   const std::string alias = co_await fetch(std::move(url));
   if (alias.empty()) co_return refusal_for({Fault::client, "", "download-file-error"});
   const std::scoped_lock lock(mutex_);
@@ -158,7 +198,7 @@ Task<net::Response> Dummy::download(std::string url) {
       uploaded_json({{alias, picture.token, details_of(picture.bytes.size()), picture.created}}));
 }
 
-Task<net::Response> Dummy::read(std::string alias, std::string url, bool details) {
+Task<net::Response> Dummy::Room::read(std::string alias, std::string url, bool details) {
   if (!url.empty()) {
     {
       const std::scoped_lock lock(mutex_);
@@ -181,7 +221,7 @@ Task<net::Response> Dummy::read(std::string alias, std::string url, bool details
   co_return net::Response{200, {{"Content-Type", "image/png"}}, picture.bytes, false};
 }
 
-net::Response Dummy::remove(const std::string& alias, const std::string& token) {
+net::Response Dummy::Room::remove(const std::string& alias, const std::string& token) {
   const std::scoped_lock lock(mutex_);
   const auto found = pictures_.find(alias);
   if (found == pictures_.end()) return empty_answer(204);
@@ -192,7 +232,7 @@ net::Response Dummy::remove(const std::string& alias, const std::string& token) 
   return empty_answer(204);
 }
 
-net::Response Dummy::internal(bool purge, const std::string& alias) {
+net::Response Dummy::Room::internal(bool purge, const std::string& alias) {
   const std::scoped_lock lock(mutex_);
   const auto found = pictures_.find(alias);
   const bool known = found != pictures_.end();

@@ -1,5 +1,3 @@
-#include "media/dummy.h"
-
 #include "media/media_testing.h"
 
 namespace portcullis::media {

@@ -149,7 +149,7 @@ Task<Result<std::optional<Uploaded>>> Ingest::store(const Order& order,
                         : order.alias,
                     random_uuid(), details, now};
   const Status stored =
-      co_await write_blob(shared_, digest, details, bytes, [&](std::int64_t claim) {
+      co_await write_blob(shared_, digest, details, bytes, now, [&](std::int64_t claim) {
         return services.store.publish(
             {claim,
              {uploaded.alias,

@@ -15,12 +15,6 @@ struct Order {
   std::string proxied = {};  // the URL it is from now on served for
 };
 
-struct NotTaken {
-  net::Response answer;
-  bool shows_forbidden = false;  // a verdict on what the picture shows
-};
-using Taken = std::expected<Uploaded, NotTaken>;
-
 class Ingest {
  public:
   explicit Ingest(Shared& shared) : shared_(shared) {}

@@ -104,6 +104,27 @@ class Media {
   std::unique_ptr<Room> room_;
 };
 
+// The same API without looking at anything, for other programs' tests: takes any bytes as they are
+// and keeps them in memory. No store, folder, decoder or model is in it, so it can neither serve
+// what a site has stored nor store what it was given. Thread-safe.
+class Dummy {
+ public:
+  struct Limits {
+    std::uint64_t max_file_size = 40 * 1024 * 1024;
+    std::uint64_t max_bytes = 512ull * 1024 * 1024;  // of all pictures together
+    std::chrono::milliseconds fetch_timeout{8'000};
+  };
+  // `api_key` as in Options; the others must outlive the Dummy.
+  Dummy(std::string api_key, Limits limits, Fetcher& fetcher, const Clock& clock);
+  ~Dummy();
+  Task<net::Response> handle(net::Request& request, net::BodyReader& body);
+  std::size_t pictures() const;
+
+ private:
+  class Room;
+  std::unique_ptr<Room> room_;
+};
+
 // Removes blobs that no alias needs any more, a bounded number a call. Run it on the files pool,
 // now and then.
 Result<std::size_t> sweep(store::Store& store, blob::BlobStore& blobs, std::size_t most);

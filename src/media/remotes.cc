@@ -1,6 +1,8 @@
 #include "media/remotes.h"
 
 #include <algorithm>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
 
 #include "base/log.h"
 
@@ -68,11 +70,14 @@ Task<Answered<std::optional<store::Remote>>> Remotes::look_up(const std::string&
 
 Task<net::Response> Remotes::download(const net::Request& request, const Route& route) {
   std::string url;
+  bool in_background = false;
   image::Parameters rest;
   for (const auto& [key, value] : route.parameters) {
     if (key == "url")
       url = value.substr(0, value.find('#'));
-    else if (key != "backgrounded")
+    else if (key == "backgrounded")
+      in_background = value == "true";
+    else
       rest.emplace_back(key, value);
   }
   if (url.empty()) co_return error_answer(400, "invalid-query", "url is missing.");
@@ -80,22 +85,34 @@ Task<net::Response> Remotes::download(const net::Request& request, const Route& 
   if (!wishes) co_return refusal_for(wishes.error());
   auto subject = subject_of(std::move(url));
   if (!subject) co_return std::move(subject).error();
-  decoder::Rendering rendering;
-  rendering.operations = wishes->operations.value_or(shared_.options.preprocess);
-
-  if (!subject->alias.empty()) {
-    const auto stored = co_await stored_by_alias(shared_, subject->alias);
-    if (!stored) co_return answer_for_missing(stored.error());
-    auto derived = co_await variants_.derive(*stored, subject->alias, rendering, {});
-    if (!derived) co_return answer_for_variant(derived.error());
-    co_return json_answer(201, uploaded_json({*std::move(derived)}));
-  }
   Order order{.request = request.id,
-              .subject = {policy::Origin::remote, {}, *wishes, std::move(rendering)},
-              .url = std::move(subject->url)};
-  auto uploaded = co_await download_remote(std::move(order));
-  if (!uploaded) co_return std::move(uploaded).error().answer;
-  co_return json_answer(201, uploaded_json({*std::move(uploaded)}));
+              .subject = {policy::Origin::remote, {}, *wishes, {}},
+              .url = subject->url};
+  order.subject.rendering.operations = wishes->operations.value_or(shared_.options.preprocess);
+  if (in_background) {
+    auto id = shared_.backgrounded.begin(shared_.services.clock.now());
+    if (!id) co_return refusal_for({Fault::limits, "too many unclaimed uploads", "decoder-busy"});
+    asio::co_spawn(co_await asio::this_coro::executor,
+                   download_in_background(*std::move(subject), std::move(order), *id),
+                   asio::detached);
+    co_return json_answer(202, backgrounded_json({*id}));
+  }
+  auto taken = co_await download_subject(*std::move(subject), std::move(order));
+  if (!taken) co_return std::move(taken).error().answer;
+  co_return json_answer(201, uploaded_json({*std::move(taken)}));
+}
+
+Task<void> Remotes::download_in_background(Subject subject, Order order, std::string id) {
+  shared_.backgrounded.finish(id, co_await download_subject(std::move(subject), std::move(order)));
+}
+
+Task<Taken> Remotes::download_subject(Subject subject, Order order) {
+  if (subject.alias.empty()) co_return co_await download_remote(std::move(order));
+  const auto stored = co_await stored_by_alias(shared_, subject.alias);
+  if (!stored) co_return std::unexpected(NotTaken{answer_for_missing(stored.error())});
+  auto derived = co_await variants_.derive(*stored, subject.alias, order.subject.rendering, {});
+  if (!derived) co_return std::unexpected(NotTaken{answer_for_variant(derived.error())});
+  co_return *std::move(derived);
 }
 
 // Several downloads of one URL at once fetch it once; the later ones find it remembered.

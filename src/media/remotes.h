@@ -33,7 +33,9 @@ class Remotes {
   };
   Answered<Subject> subject_of(std::string url) const;
   Task<Taken> fetch_and_take(Order order);
+  Task<Taken> download_subject(Subject subject, Order order);
   Task<Taken> download_remote(Order order);
+  Task<void> download_in_background(Subject subject, Order order, std::string id);
   Task<std::optional<Taken>> remembered(const Order& order);
   Task<Answered<std::optional<store::Remote>>> look_up(const std::string& url);
 

@@ -94,9 +94,8 @@ net::Response answer_for_missing(const Error& error) {
 }
 
 Task<Status> write_blob(Shared& shared, Sha256 digest, store::Details details, ByteView bytes,
-                        std::function<Status(std::int64_t claim)> publish) {
+                        WallTime now, std::function<Status(std::int64_t claim)> publish) {
   Services& services = shared.services;
-  const WallTime now = services.clock.now();
   const auto claim =
       CO_TRY(co_await services.db.run([&] { return services.store.claim(digest, details, now); }));
   Status stored;

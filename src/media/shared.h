@@ -3,6 +3,7 @@
 
 #include "media/access_log.h"
 #include "media/answers.h"
+#include "media/backgrounded.h"
 #include "media/hot_files.h"
 #include "media/media.h"
 #include "media/spool.h"
@@ -19,6 +20,7 @@ struct Shared {
   SpoolBudget spool_budget;
   HotFiles hot;
   AccessLog accesses;
+  Backgrounded backgrounded;
   // Nothing that could go is left, and max_bytes are used up.
   std::atomic<bool> is_full{false};
 
@@ -44,7 +46,7 @@ Task<Result<StoredPointer>> open_stored(Shared& shared, StoredPicture picture);
 // claim on the db pool. Code "gone" from publish gives the claim up and comes back. Empty bytes
 // mean a blob that is stored already; code "gone" when it is not any more.
 Task<Status> write_blob(Shared& shared, Sha256 digest, store::Details details, ByteView bytes,
-                        std::function<Status(std::int64_t claim)> publish);
+                        WallTime now, std::function<Status(std::int64_t claim)> publish);
 
 store::Details details_of(const decoder::Rendition& made, std::uint64_t bytes);
 

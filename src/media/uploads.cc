@@ -3,7 +3,6 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 
-#include "base/id.h"
 #include "base/log.h"
 
 namespace portcullis::media {
@@ -25,45 +24,6 @@ std::string owner_of(const net::Request& request) {
 }
 
 }  // namespace
-
-std::optional<std::string> Backgrounded::begin(WallTime now) {
-  const std::scoped_lock lock(mutex_);
-  if (entries_.size() >= kMost) return std::nullopt;
-  std::string id = random_uuid();
-  entries_[id].begun = now;
-  return id;
-}
-
-void Backgrounded::finish(const std::string& id, Outcome outcome) {
-  const std::scoped_lock lock(mutex_);
-  if (const auto found = entries_.find(id); found != entries_.end())
-    found->second.outcome = std::move(outcome);
-}
-
-Backgrounded::Claim Backgrounded::claim(const std::string& id) {
-  const std::scoped_lock lock(mutex_);
-  const auto found = entries_.find(id);
-  if (found == entries_.end()) return {};
-  if (!found->second.outcome) return {State::working, std::nullopt};
-  Claim claim{State::done, std::move(found->second.outcome)};
-  entries_.erase(found);
-  return claim;
-}
-
-std::vector<Uploaded> Backgrounded::expire(WallTime before) {
-  std::vector<Uploaded> stored;
-  const std::scoped_lock lock(mutex_);
-  for (auto entry = entries_.begin(); entry != entries_.end();) {
-    auto& [begun, outcome] = entry->second;
-    if (!outcome || begun > before) {
-      ++entry;
-      continue;
-    }
-    if (*outcome) stored.push_back(**std::move(outcome));
-    entry = entries_.erase(entry);
-  }
-  return stored;
-}
 
 Task<net::Response> Uploads::upload(const net::Request& request, net::BodyReader& body,
                                     const Route& route) {
@@ -113,7 +73,7 @@ Task<net::Response> Uploads::upload_backgrounded(const net::Request& request, ne
   if (!received) co_return std::move(received).error();
   std::vector<std::string> ids;
   for (std::size_t i = 0; i < received->files.size(); ++i) {
-    auto id = backgrounded_.begin(shared_.services.clock.now());
+    auto id = shared_.backgrounded.begin(shared_.services.clock.now());
     if (!id) co_return refusal_for({Fault::limits, "too many unclaimed uploads", "decoder-busy"});
     ids.push_back(*std::move(id));
   }
@@ -131,7 +91,7 @@ Task<void> Uploads::work_in_background(ReceivedFile file, Order order, SteadyTim
                                        std::string id) {
   const Deadline deadline = shared_.services.clock.steady() + shared_.options.upload_timeout;
   auto uploaded = co_await ingest_.take(file.spool, std::move(order), received, deadline);
-  backgrounded_.finish(id, std::move(uploaded));
+  shared_.backgrounded.finish(id, std::move(uploaded));
 }
 
 Task<net::Response> Uploads::claim(const Route& route) {
@@ -141,7 +101,7 @@ Task<net::Response> Uploads::claim(const Route& route) {
   if (id.empty()) co_return error_answer(400, "invalid-query", "upload_id is missing.");
   const Deadline until = shared_.services.clock.steady() + kLongPoll;
   while (true) {
-    auto claim = backgrounded_.claim(id);
+    auto claim = shared_.backgrounded.claim(id);
     switch (claim.state) {
       case Backgrounded::State::unknown:
         co_return error_answer(400, "already-claimed", "Upload was already claimed");
@@ -161,7 +121,8 @@ Task<net::Response> Uploads::claim(const Route& route) {
 }
 
 Status Uploads::expire_unclaimed() {
-  for (const Uploaded& file : backgrounded_.expire(shared_.services.clock.now() - kUnclaimed)) {
+  for (const Uploaded& file :
+       shared_.backgrounded.expire(shared_.services.clock.now() - kUnclaimed)) {
     const auto deleted = TRY(shared_.services.store.delete_alias(file.alias, std::nullopt));
     shared_.forget(deleted.aliases);
   }

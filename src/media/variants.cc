@@ -36,11 +36,12 @@ Task<Result<StoredPointer>> Variants::make_and_store(StoredPointer of, image::Va
       shared_.options.quality[static_cast<std::size_t>(*variant.rendering.format)];
   const Made made = CO_TRY(co_await make(of, variant.rendering));
   Services& services = shared_.services;
+  const WallTime now = services.clock.now();
   const Status stored =
       co_await write_blob(shared_, made.digest, details_of(made.made, made.bytes.view().size()),
-                          made.bytes.view(), [&](std::int64_t claim) {
+                          made.bytes.view(), now, [&](std::int64_t claim) {
                             return services.store.publish_variant(
-                                claim, {of->blob, variant.key, made.digest}, services.clock.now());
+                                claim, {of->blob, variant.key, made.digest}, now);
                           });
   if (!stored && stored.error().code == "gone")
     co_return fail_with(Fault::client, "alias-not-found", "No such alias");
@@ -89,7 +90,7 @@ Task<Result<Uploaded>> Variants::derive(StoredPointer of, std::string parent,
   const WallTime now = services.clock.now();
   Uploaded uploaded{random_uuid() + extension, random_uuid(), details, now};
   const Status stored =
-      co_await write_blob(shared_, digest, details, bytes, [&](std::int64_t claim) {
+      co_await write_blob(shared_, digest, details, bytes, now, [&](std::int64_t claim) {
         return services.store.publish({claim,
                                        {uploaded.alias, uploaded.delete_token, digest, now,
                                         policy::Origin::upload, parent, url},
@@ -108,11 +109,8 @@ net::Response answer_for_variant(const Error& error) {
   if (error.fault == Fault::client)
     return error_answer(400, error.code, "This picture cannot be made like that.");
   log::warning("a variant could not be made", {{"why", error.what}});
-  net::Response response = error_answer(503, "command-timeout",
-                                        "The picture could not be made in time. Please try again.");
-  response.headers.push_back({"Retry-After", "5"});
-  response.headers.push_back({"Cache-Control", "no-store"});
-  return response;
+  return error_answer(503, "command-timeout",
+                      "The picture could not be made in time. Please try again.");
 }
 
 }  // namespace portcullis::media
