@@ -55,7 +55,8 @@ Result<std::vector<decoder::Operation>> preprocess_steps(const config::Config& c
   return steps;
 }
 
-Result<media::Options> media_options(const config::Config& config, const DataFolder& data) {
+Result<media::Options> media_options(const config::Config& config, const DataFolder& data,
+                                     PurgeHook* hook) {
   media::Options options;
   options.preprocess = TRY(preprocess_steps(config));
   options.filters = config.media.filters;
@@ -72,6 +73,8 @@ Result<media::Options> media_options(const config::Config& config, const DataFol
   options.keep_variants = config.media.retention.variants;
   options.keep_proxied = config.media.retention.proxy;
   options.api_key = config.listen.api_key;
+  if (hook)
+    options.on_deleted = [hook](const std::vector<std::string>& aliases) { hook->tell(aliases); };
   options.prefix = config.listen.media_prefix;
   options.spool = data.spool();
   options.max_file_size = config.media.max_file_size;
@@ -128,8 +131,11 @@ Status Gate::prepare(config::Config config) {
   blobs_ = TRY(blob::open_folder(data.blobs(), *files_));
   TRY(clean_up());
   fetcher_ = TRY(GuardedFetcher::create(engine_->config));
+  if (!engine_->config.media.purge_hook.empty())
+    purge_hook_ =
+        std::make_unique<PurgeHook>(engine_->config.media.purge_hook, engine_->config.site.hosts);
   media_ = std::make_unique<media::Media>(
-      TRY(media_options(engine_->config, data)),
+      TRY(media_options(engine_->config, data, purge_hook_.get())),
       media::Services{*engine_->store, *blobs_, *engine_->scanner, *engine_->decoders, *fetcher_,
                       engine_->pools.files, engine_->pools.db, engine_->pools.decode, clock_});
   return listen();

@@ -7,6 +7,7 @@
 
 #include "app/engine.h"
 #include "app/guarded_fetcher.h"
+#include "app/purge_hook.h"
 #include "media/media.h"
 #include "net/net.h"
 
@@ -53,6 +54,7 @@ class Gate {
   std::unique_ptr<blob::FileSystem> files_;
   std::unique_ptr<blob::BlobStore> blobs_;
   std::unique_ptr<GuardedFetcher> fetcher_;
+  std::unique_ptr<PurgeHook> purge_hook_;
   std::unique_ptr<media::Media> media_;
   std::unique_ptr<net::Server> media_server_, admin_server_;
   std::vector<std::thread> threads_;

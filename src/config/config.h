@@ -85,6 +85,7 @@ struct Media {
   std::vector<std::string> filters{"blur", "crop", "identity", "resize", "thumbnail"};
   std::uint64_t max_bytes = 0;  // of everything that is stored; 0: no limit
   std::uint64_t max_variant_bytes = 10ull * 1024 * 1024 * 1024;
+  std::filesystem::path purge_hook;  // told the addresses of what was deleted; empty: nobody
   Retention retention;
   Quality quality;
   MediaKindLimits image;

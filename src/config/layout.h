@@ -93,6 +93,10 @@ void lay_out(SomeConfig& config, Visitor& visit) {
              0, 1024 * kTiB);
   visit.size("max_variant_bytes", config.media.max_variant_bytes,
              "Of sizes and looks that were made of stored pictures.", 0, 1024 * kTiB);
+  visit.path("purge_hook", config.media.purge_hook,
+             "A program that empties caches in front: on its standard input it gets the addresses\n"
+             "of pictures that were deleted, one a line. Left out: none.",
+             false);
   visit.table("media.retention", "How long something is kept after somebody last asked for it.");
   visit.duration("variants", config.media.retention.variants, "", 1min, 24h * 3660);
   visit.duration("proxy", config.media.retention.proxy, "Copies of remote pictures.", 1min,

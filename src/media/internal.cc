@@ -159,7 +159,7 @@ Task<net::Response> Internal::remove(std::string alias) {
   const auto deleted = co_await shared_.services.db.run(
       [&] { return shared_.services.store.delete_alias(alias, std::nullopt); });
   if (!deleted) co_return storage_trouble(deleted.error());
-  shared_.forget(deleted->aliases);
+  shared_.deleted(deleted->aliases);
   co_return ok();
 }
 
@@ -168,7 +168,7 @@ Task<net::Response> Internal::purge(std::string alias) {
       co_await shared_.services.db.run([&] { return shared_.services.store.purge(alias); });
   if (!gone) co_return storage_trouble(gone.error());
   if (gone->empty()) co_return no_such_alias().error();
-  shared_.forget(*gone);
+  shared_.deleted(*gone);
   co_return json_answer(200, aliases_json(*gone));
 }
 

@@ -250,7 +250,7 @@ Task<net::Response> Media::Room::remove(const Route& route) {
     co_return error_answer(503, "storage-unavailable", "The picture cannot be deleted right now.");
   if (deleted->outcome == store::Store::Deleted::wrong_token)
     co_return error_answer(403, "invalid-delete-token", "The delete token is wrong.");
-  shared_.forget(deleted->aliases);
+  shared_.deleted(deleted->aliases);
   co_return empty_answer(204);
 }
 

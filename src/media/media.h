@@ -14,6 +14,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/task.h"
@@ -48,6 +49,8 @@ struct Options {
   std::uint64_t max_bytes = 0;                       // of everything stored; 0: no limit
   std::uint64_t max_variant_bytes = 10ull * 1024 * 1024 * 1024;
   std::chrono::seconds keep_variants{7 * 86'400}, keep_proxied{7 * 86'400};  // after last access
+  // Told the aliases that were deleted, on any thread; must be quick. Empty: nobody is.
+  std::function<void(const std::vector<std::string>&)> on_deleted;
 };
 
 // What happened, since the start.

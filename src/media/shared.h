@@ -24,9 +24,15 @@ struct Shared {
   // Nothing that could go is left, and max_bytes are used up.
   std::atomic<bool> is_full{false};
 
+  // What was found out to be gone, or expired.
   void forget(const std::vector<std::string>& aliases) {
     for (const std::string& alias : aliases) hot.forget(alias);
+  }
+  // What somebody wanted gone: caches in front must hear of it.
+  void deleted(const std::vector<std::string>& aliases) {
+    forget(aliases);
     counters.deleted += aliases.size();
+    if (options.on_deleted && !aliases.empty()) options.on_deleted(aliases);
   }
 };
 

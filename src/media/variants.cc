@@ -37,12 +37,11 @@ Task<Result<StoredPointer>> Variants::make_and_store(StoredPointer of, image::Va
   const Made made = CO_TRY(co_await make(of, variant.rendering));
   Services& services = shared_.services;
   const WallTime now = services.clock.now();
-  const Status stored =
-      co_await write_blob(shared_, made.digest, details_of(made.made, made.bytes.view().size()),
-                          made.bytes.view(), now, [&](std::int64_t claim) {
-                            return services.store.publish_variant(
-                                claim, {of->blob, variant.key, made.digest}, now);
-                          });
+  const Status stored = co_await write_blob(
+      shared_, made.digest, details_of(made.made, made.bytes.view().size()), made.bytes.view(), now,
+      [&](std::int64_t claim) {
+        return services.store.publish_variant(claim, {of->blob, variant.key, made.digest}, now);
+      });
   if (!stored && stored.error().code == "gone")
     co_return fail_with(Fault::client, "alias-not-found", "No such alias");
   if (!stored) co_return std::unexpected(stored.error());

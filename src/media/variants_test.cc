@@ -273,6 +273,21 @@ TEST_F(InternalTest, deletes_purges_and_tells_who_shares_a_picture) {
   EXPECT_EQ(order("POST", "/internal/purge?alias=" + a.alias).status, 404);
 }
 
+TEST_F(InternalTest, and_deletions_tell_who_wants_to_know_what_went) {
+  std::vector<std::string> told;
+  options_.on_deleted = [&](const std::vector<std::string>& aliases) {
+    told.insert(told.end(), aliases.begin(), aliases.end());
+  };
+  restart();
+  const File a = uploaded("picture cat"), b = uploaded("picture cat"), c = uploaded("picture dog");
+  ask("DELETE", "/image/delete/wrong/" + c.alias);
+  EXPECT_TRUE(told.empty());
+  ask("DELETE", "/image/delete/" + c.token + '/' + c.alias);
+  EXPECT_EQ(told, std::vector<std::string>{c.alias});
+  order("POST", "/internal/purge?alias=" + a.alias);
+  EXPECT_THAT(told, ::testing::UnorderedElementsAre(a.alias, b.alias, c.alias));
+}
+
 TEST_F(InternalTest, shows_what_an_admin_chose_for_pictures_that_are_not_there) {
   EXPECT_EQ(text(ask("GET", "/image/original/nobody.png")), "");
   EXPECT_EQ(order("POST", "/internal/set_not_found", R"({"alias":"nobody.png"})").status, 404);

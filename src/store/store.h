@@ -286,7 +286,7 @@ class Store {
 // "database-locked"), `sweeper_timeout` how long claim() waits for a digest that is being swept.
 struct SqliteOptions {
   std::filesystem::path file;
-  std::chrono::milliseconds busy_timeout{5000};
+  std::chrono::milliseconds busy_timeout{2000};
   std::chrono::milliseconds sweeper_timeout{5000};
 };
 Result<std::unique_ptr<Store>> open_sqlite(const SqliteOptions& options, const Clock& clock);
