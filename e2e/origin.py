@@ -4,9 +4,10 @@ import threading
 
 
 class Origin:
-    """`pages` maps a path to (content type, bytes) or to (status, headers, bytes). Everything else is 404."""
+    """`pages` maps a path to (content type, bytes), to (status, headers, bytes), or to a function that gets the handler and
+    either gives one of these or has answered by itself and gives None. Everything else is 404."""
 
-    def __init__(self, pages=(), address="127.0.0.1"):
+    def __init__(self, pages=(), host="127.0.0.1"):
         self.pages, self.asked = dict(pages), []
         owner = self
 
@@ -17,6 +18,11 @@ class Origin:
                 path = self.path.split("?")[0]
                 owner.asked.append(self.path)
                 page = owner.pages.get(path, (404, {}, b""))
+                if callable(page):
+                    page = page(self)
+                    if page is None:
+                        self.close_connection = True
+                        return
                 status, headers, body = page if len(page) == 3 else (200, {"Content-Type": page[0]}, page[1])
                 self.send_response(status)
                 for name, value in headers.items():
@@ -31,12 +37,12 @@ class Origin:
             def log_message(self, *_):
                 pass
 
-        self.server = http.server.ThreadingHTTPServer((address, 0), Handler)
+        self.server = http.server.ThreadingHTTPServer((host, 0), Handler)
         self.server.daemon_threads = True
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
 
     def url(self, path):
-        return "http://{}:{}".format(*self.server.server_address) + path
+        return f"http://{self.server.server_address[0]}:{self.server.server_port}{path}"
 
     def __enter__(self):
         return self
