@@ -75,6 +75,8 @@ Task<net::Response> Remotes::download(const net::Request& request, const Route& 
   for (const auto& [key, value] : route.parameters) {
     if (key == "url")
       url = value.substr(0, value.find('#'));
+    else if (key == "backgrounded" && value != "true" && value != "false")
+      co_return refusal_for({Fault::client, "", "invalid-query"});
     else if (key == "backgrounded")
       in_background = value == "true";
     else
