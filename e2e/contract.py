@@ -1,7 +1,8 @@
 """What the tests of the pict-rs contract share: gates as the tables need them, and the shapes of answers.
 
-In the names of rows a number such as 1.3 groups what belongs together: 1.1 uploads, 1.2 originals, 1.3 variants, 1.4 other reads,
-2 the internal API, 3 errors, 4 requests that Lemmy relays, 5 pictures of other sites."""
+The number before a row groups what belongs together: 1.1 uploads, 1.2 originals, 1.3 variants, 1.4 other reads and deleting,
+2 the internal API, 3 errors, 4 requests that Lemmy relays, 5 pictures of other sites and of this one under its own address,
+14 where pict-rs 0.5.19 was seen to answer otherwise than its documents say."""
 import contextlib
 import tempfile
 import urllib.parse

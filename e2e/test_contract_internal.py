@@ -86,7 +86,7 @@ def test_a_picture_must_be_named(gate, method, path):
 # --- delete, purge, aliases, identifier ---
 
 def test_delete_takes_one_alias_and_needs_no_token(gate):
-    """2 POST internal/delete?alias= -> 200 ok; again, or unknown: 200 ok (lemmy 10.11)"""
+    """2 POST internal/delete?alias= -> 200 ok; again, or unknown: 200 ok, because Lemmy 1.0 takes anything else for a failure"""
     first, second = stored(gate, pictures.tiny(2))["file"], stored(gate, pictures.tiny(2))["file"]
     for _ in range(2):
         is_ok(internal(gate, "POST", f"delete?alias={first}"))

@@ -111,7 +111,7 @@ def test_relayed_proxies_have_few_shapes(gate, origin, place, more):
 
 
 def test_an_address_with_a_query_is_not_cut(gate, origin):
-    """11.1.10 U with & in it, in both spellings; pict-rs serves a wrong picture there"""
+    """5 U with & in it, in both spellings; pict-rs serves a wrong picture there"""
     cat, dog, pig = (origin.url(f"/query?{q}") for q in ("a=1", "a=1&b=2", "a=1&thumbnail=32"))
     for url, like in ((cat, CAT), (dog, DOG), (pig, PIG)):
         is_picture(proxied(gate, url), like)
@@ -127,7 +127,7 @@ def test_an_address_with_a_query_is_not_cut(gate, origin):
 
 
 def test_a_raw_address_is_taken_literally(gate, origin):
-    """11.1.10 what stands raw is not decoded once more"""
+    """5 what stands raw is not decoded once more"""
     origin.pages |= {"/a%20b.jpg": ("image/jpeg", CAT), "/a%2520b.jpg": ("image/png", DOG)}
     is_picture(proxied(gate, origin.url("/a%20b.jpg")), CAT)
     is_picture(proxied(gate, origin.url("/a%20b.jpg"), headers=RELAYED, encode=as_it_is), CAT)
@@ -137,7 +137,7 @@ def test_a_raw_address_is_taken_literally(gate, origin):
 
 
 def test_a_fragment_makes_no_other_picture(gate, origin):
-    """11.1.10 U and U#part are one"""
+    """5 U and U#part are one"""
     url = page(origin, "fragment.jpg")
     for spelled in (f"{url}#part", url, f"{url}#other", f"{url}#"):
         is_picture(proxied(gate, spelled), CAT)

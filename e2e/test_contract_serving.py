@@ -264,6 +264,13 @@ def test_a_deadline_that_has_passed_is_408(gate, alias, target):
         assert gate.get(target, {"X-Request-Deadline": future}).status == 200
 
 
+@pytest.mark.parametrize("target", ["download?url=http%3A%2F%2F127.0.0.1%3A9%2Fa.jpg", "original?proxy=http%3A%2F%2F127.0.0.1%3A9%2Fa.jpg",
+                                    "backgrounded/claim?upload_id=00000000-0000-4000-8000-000000000000", "original/{unknown}",
+                                    "process_backgrounded.webp?src={unknown}"], ids=lambda t: f"14 X-Request-Deadline on GET {t}")
+def test_a_deadline_comes_before_everything_else(gate, target):
+    is_error(gate.get(f"/image/{target.format(unknown=UNKNOWN)}", {"X-Request-Deadline": "1"}), 408, "request-timeout")
+
+
 def test_a_deadline_holds_for_uploads_and_deletions(gate, file):
     """14 408 request-timeout on upload, delete and the internal API; nothing is done"""
     is_error(upload(gate, pictures.tiny(3), headers=[("X-Request-Deadline", "1")]), 408, "request-timeout")

@@ -106,8 +106,8 @@ def test_a_video_is_served_in_parts(gate, data, value, status):
     ("1.1 allow_animation=false of a WebM", WEBM, "allow_animation=false", None, 201),
     ("1.1 allow_image=false of a WebM", WEBM, "allow_image=false", None, 201),
     ("1.1 Lemmy 1.0, an avatar -> media-disallowed", MP4, "resize=512&allow_animation=false&allow_video=false", "media-disallowed", 400),
-    ("13.6 a video of 16 x 3841 -> validate-height", TALL, "", "validate-height", 400),
-    ("13.6 a video of 901 frames -> validate-frames", LONG, "", "validate-frames", 400),
+    ("1.1 a video of 16 x 3841 -> validate-height", TALL, "", "validate-height", 400),
+    ("1.1 a video of 901 frames -> validate-frames", LONG, "", "validate-frames", 400),
 ))
 def test_limits_hold_for_what_moves(gate, data, parameters, code, status):
     answer = upload(gate, data, parameters)
