@@ -144,7 +144,7 @@ def test_a_claim_waits_ten_seconds(gate):
 
 
 def test_a_download_may_happen_in_the_background(gate):
-    """1.1 download?backgrounded=true -> 202, then as an upload; false -> 201; maybe -> 400"""
+    """1.1 download?backgrounded=true -> 202, then as an upload; false -> 201"""
     with Origin({"/a.jpg": ("image/jpeg", pictures.jpeg(12)), "/page": ("text/html", b"<p>no picture</p>")}) as origin:
         target = f"/image/download?url={contract.quoted(origin.url('/a.jpg'))}"
         upload_id, = is_begun(gate.get(f"{target}&backgrounded=true&resize=64"))
@@ -152,10 +152,16 @@ def test_a_download_may_happen_in_the_background(gate):
         assert file["details"]["width"] == 64 and gate.fetch(file["file"])
         is_error(claim(gate, upload_id), 400, "already-claimed")
         is_taken(gate.get(f"{target}&backgrounded=false"))
-        is_error(gate.get(f"{target}&backgrounded=maybe"), 400, "invalid-query")
         for path, code in (("/page", "command-failure"), ("/missing.jpg", "download-file-error")):
             upload_id, = is_begun(gate.get(f"/image/download?url={contract.quoted(origin.url(path))}&backgrounded=true"))
             is_error(outcome(gate, upload_id), 422, code)
+
+
+@pytest.mark.parametrize("value", ["maybe", "1", "TRUE", ""], ids=lambda v: f"3 download?backgrounded={v} -> 400 invalid-query")
+def test_a_download_is_in_the_background_or_not(gate, value):
+    with Origin({"/a.jpg": ("image/jpeg", pictures.jpeg(13))}) as origin:
+        is_error(gate.get(f"/image/download?url={contract.quoted(origin.url('/a.jpg'))}&backgrounded={value}"), 400, "invalid-query")
+        assert origin.asked == []
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE"], ids=lambda m: f"14 {m} image/backgrounded -> 404 empty")
