@@ -15,6 +15,7 @@ pkg_check_modules(SECCOMP REQUIRED IMPORTED_TARGET libseccomp)
 pkg_check_modules(VIPS REQUIRED IMPORTED_TARGET vips-cpp)
 pkg_check_modules(WEBPMUX REQUIRED IMPORTED_TARGET libwebpmux)
 pkg_check_modules(TURBOJPEG REQUIRED IMPORTED_TARGET libturbojpeg)
+pkg_check_modules(LIBAV REQUIRED IMPORTED_TARGET libavformat libavcodec libavutil libswscale)
 
 set(OpenVINO_DIR ${CMAKE_SOURCE_DIR}/.deps/openvino/cmake CACHE PATH "Where OpenVINOConfig.cmake lies")
 find_package(OpenVINO REQUIRED COMPONENTS Runtime)
