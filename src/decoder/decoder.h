@@ -1,11 +1,11 @@
 // decoder/decoder.h: the sandboxed processes that touch strangers' bytes.
 //
-// The program `portcullis-decoder` (worker/) is the only one with libvips. A Pool starts it as a
-// keeper: a process without threads that forks workers; each worker loads and warms up its codecs,
-// locks itself in (namespaces or Landlock where the kernel offers them, rlimits, seccomp) and takes
-// one job at a time: a spooled file to read, memfds to write. A worker that dies, hangs or lies is
-// one failed decode and is replaced; nothing it says is trusted: outputs are sealed before they are
-// read, sizes and dimensions are checked against the request and the reply.
+// The program `portcullis-decoder` (worker/) is the only one with libvips and libav. A Pool starts
+// it as a keeper: a process without threads that forks workers; each worker loads and warms up its
+// codecs, locks itself in (namespaces or Landlock where the kernel offers them, rlimits, seccomp)
+// and takes one job at a time: a spooled file to read, memfds to write. A worker that dies, hangs
+// or lies is one failed decode and is replaced; nothing it says is trusted: outputs are sealed
+// before they are read, sizes and dimensions are checked against the request and the reply.
 //
 // Wire: a SOCK_SEQPACKET socketpair a worker, fixed-size structs of protocol.h.
 #pragma once
@@ -27,8 +27,9 @@
 
 namespace portcullis::decoder {
 
-enum class Format : std::uint8_t { jpeg, png, webp, gif, avif, jxl };
-inline constexpr std::size_t kFormats = 6;
+enum class Format : std::uint8_t { jpeg, png, webp, gif, avif, jxl, apng, mp4, webm };
+inline constexpr std::size_t kFormats = 9;
+constexpr bool is_video(Format format) { return format == Format::mp4 || format == Format::webm; }
 
 struct Limits {
   std::uint32_t max_width = 0, max_height = 0;
@@ -88,10 +89,11 @@ struct Rendering {
 enum class Priority : std::uint8_t { upload, variant, remote, import, rescan };
 
 struct Job {
-  int fd = -1;               // borrowed; read-only or not, the worker gets a read-only one
-  std::uint64_t size = 0;    // of the file
-  std::uint8_t formats = 0;  // bit 1 << Format for each that is allowed
-  Limits image, animation;
+  int fd = -1;                // borrowed; read-only or not, the worker gets a read-only one
+  std::uint64_t size = 0;     // of the file
+  std::uint16_t formats = 0;  // bit 1 << Format for each that is allowed
+  Limits image, animation, video;
+  bool allow_audio = false;     // what a rebuilt video may keep
   std::vector<ViewSize> views;  // at most kMaxViewSizes
   bool want_fingerprints = true;
   bool want_rendition = true;
@@ -174,8 +176,9 @@ class Pool {
   // Waits for its turn and for a worker (the waiting counts toward `deadline`).
   // Errors: Fault::client with pict-rs's code when the picture is at fault ("validate-width",
   // "validate-height", "validate-area", "validate-frames", "validate-file-size",
-  // "validate-file-empty", "media-disallowed" for a format that is switched off,
-  // "command-failure" for what is none of the six or cannot be decoded); Fault::upstream, code
+  // "validate-file-empty", "media-disallowed" for a format that is switched off, "video-disabled"
+  // for a video when neither of its formats is on, "command-failure" for what is no known format or
+  // cannot be decoded); Fault::upstream, code
   // "decoder-unanswered", when the worker died, hung or lied; Fault::limits, code "decoder-busy",
   // when no worker came free in time.
   virtual Result<Decoded> decode(const Job& job, Deadline deadline) = 0;

@@ -11,6 +11,8 @@ constexpr Names kNames[kFormats] = {
     {Format::jpeg, "jpeg", ".jpeg", "image/jpeg"}, {Format::png, "png", ".png", "image/png"},
     {Format::webp, "webp", ".webp", "image/webp"}, {Format::gif, "gif", ".gif", "image/gif"},
     {Format::avif, "avif", ".avif", "image/avif"}, {Format::jxl, "jxl", ".jxl", "image/jxl"},
+    {Format::apng, "apng", ".apng", "image/apng"}, {Format::mp4, "mp4", ".mp4", "video/mp4"},
+    {Format::webm, "webm", ".webm", "video/webm"},
 };
 const Names& names_of(Format format) {
   PORTCULLIS_CHECK(static_cast<std::size_t>(format) < kFormats);

@@ -27,6 +27,8 @@ WireJob wire(const Job& job) {
   message.size = job.size;
   message.image = job.image;
   message.animation = job.animation;
+  message.video = job.video;
+  message.allow_audio = job.allow_audio;
   std::ranges::copy(job.views, message.views.begin());
   message.want_fingerprints = job.want_fingerprints;
   message.has_format = job.rendering.format.has_value();

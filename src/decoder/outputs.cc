@@ -17,9 +17,9 @@ std::string text_of(const std::array<char, N>& from) {
 
 // The words a worker may use; a compromised one cannot make the gate say anything else.
 bool is_code(std::string_view code) {
-  for (const char* known :
-       {"validate-width", "validate-height", "validate-area", "validate-frames",
-        "validate-file-size", "validate-file-empty", "media-disallowed", "command-failure"})
+  for (const char* known : {"validate-width", "validate-height", "validate-area", "validate-frames",
+                            "validate-file-size", "validate-file-empty", "media-disallowed",
+                            "video-disabled", "command-failure"})
     if (code == known) return true;
   return false;
 }
@@ -46,12 +46,15 @@ Status check_numbers(const Job& job, const WireReply& reply) {
   if (static_cast<std::size_t>(reply.format) >= kFormats ||
       (job.formats >> static_cast<unsigned>(reply.format) & 1) == 0)
     return lie("a format that was not asked for");
-  const Limits& limits = reply.frames > 1 ? job.animation : job.image;
+  const Limits& limits = is_video(reply.format) ? job.video
+                         : reply.frames > 1     ? job.animation
+                                                : job.image;
   if (reply.width == 0 || reply.height == 0 || reply.width > limits.max_width ||
       reply.height > limits.max_height ||
       std::uint64_t{reply.width} * reply.height > limits.max_area)
     return lie("a size beyond the limits");
-  if (reply.frames == 0 || (reply.frames > 1 && reply.frames > limits.max_frames))
+  if (reply.frames == 0 ||
+      ((reply.frames > 1 || is_video(reply.format)) && reply.frames > limits.max_frames))
     return lie("a number of frames beyond the limits");
   if ((reply.fingerprints > 0) != job.want_fingerprints || reply.fingerprints > kMaxFingerprints ||
       reply.fingerprints > std::uint64_t{2} * reply.frames)
@@ -72,8 +75,10 @@ Result<Rendition> check_rendition(const Job& job, const WireReply& reply) {
                  reply.rendition_frames, text_of(reply.blurhash)};
   if (made.format != job.rendering.format.value_or(reply.format))
     return lie("a rendition of another format");
-  if (size_after(job.rendering.operations, {reply.width, reply.height}) !=
-      Size{made.width, made.height})
+  // Nothing is done to a video that stays one.
+  const auto operations =
+      is_video(made.format) ? std::vector<Operation>() : job.rendering.operations;
+  if (size_after(operations, {reply.width, reply.height}) != Size{made.width, made.height})
     return lie("a rendition of another size");
   if (made.frames == 0 || (made.frames != 1 && made.frames != reply.frames))
     return lie("a rendition with another number of frames");

@@ -45,12 +45,13 @@ struct Ready {
 
 struct WireJob {
   std::uint32_t magic = kMagic;
-  std::uint8_t formats = 0;
+  std::uint16_t formats = 0;
+  std::uint8_t allow_audio = 0;
   std::uint8_t want_rendition = 0;
   std::uint8_t view_count = 0;
   std::uint8_t want_fingerprints = 0;
   std::uint64_t size = 0;
-  Limits image, animation;
+  Limits image, animation, video;
   std::array<ViewSize, kMaxViewSizes> views{};
   std::uint64_t memory = 0;  // what the worker may use, 0: no limit; the worker itself fills it in
   std::uint8_t has_format = 0;

@@ -10,7 +10,8 @@ namespace portcullis::decoder {
 
 inline constexpr std::size_t kSniffBytes = 64;
 
-// The six formats that may be decoded; nothing for any other, HEIC and animated AVIF among them.
+// The formats that may be decoded; nothing for any other, HEIC and animated AVIF among them. An
+// animated PNG is a PNG here: see is_animated_png().
 std::optional<Format> sniff(ByteView head);
 
 }  // namespace portcullis::decoder

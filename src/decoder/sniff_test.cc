@@ -7,7 +7,7 @@ namespace {
 
 using namespace std::string_view_literals;
 
-TEST(Sniff, knows_six_formats_by_their_first_bytes_and_no_others) {
+TEST(Sniff, knows_formats_by_their_first_bytes_and_no_others) {
   const struct {
     const char* name;
     std::string_view head;
@@ -43,7 +43,21 @@ TEST(Sniff, knows_six_formats_by_their_first_bytes_and_no_others) {
       {"mp4",
        "\0\0\0\x18"
        "ftypisom\0\0\0\0isomavc1"sv,
+       Format::mp4},
+      {"quicktime",
+       "\0\0\0\x14"
+       "ftypqt  \0\0\0\0qt  "sv,
+       Format::mp4},
+      {"mp4 that is heic as well",
+       "\0\0\0\x18"
+       "ftypisom\0\0\0\0heicmp42"sv,
        std::nullopt},
+      {"sound alone",
+       "\0\0\0\x14"
+       "ftypM4A \0\0\0\0M4A "sv,
+       std::nullopt},
+      {"webm", "\x1A\x45\xDF\xA3\x87\x42\x82\x84webm"sv, Format::webm},
+      {"matroska", "\x1A\x45\xDF\xA3\x8B\x42\x82\x88matroska"sv, std::nullopt},
       {"wave", "RIFF\x10\0\0\0WAVEfmt "sv, std::nullopt},
       {"bmp", "BM\x36\0"sv, std::nullopt},
       {"svg", "<svg "sv, std::nullopt},
@@ -63,7 +77,8 @@ TEST(Formats, have_names_that_read_back) {
     const auto format = static_cast<Format>(i);
     EXPECT_EQ(format_from(name(format)), format);
     EXPECT_EQ(extension(format), "." + std::string(name(format)));
-    EXPECT_EQ(content_type(format), "image/" + std::string(name(format)));
+    EXPECT_EQ(content_type(format),
+              (is_video(format) ? "video/" : "image/") + std::string(name(format)));
   }
   EXPECT_FALSE(format_from("bmp"));
 }

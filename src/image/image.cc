@@ -120,7 +120,7 @@ decoder::Job job(const Rules& rules, int fd, std::uint64_t size,
   job.fd = fd;
   job.size = size;
   for (const Format format : rules.formats)
-    job.formats |= static_cast<std::uint8_t>(1u << static_cast<unsigned>(format));
+    job.formats |= static_cast<std::uint16_t>(1u << static_cast<unsigned>(format));
   job.image = rules.image;
   job.animation = rules.animation;
   job.views = std::move(views);
@@ -132,8 +132,9 @@ decoder::Job variant_job(int fd, std::uint64_t size, const decoder::Rendering& r
   decoder::Job job;
   job.fd = fd;
   job.size = size;
-  job.formats = 0xFF;
-  job.image = job.animation = {kAny, kAny, std::uint64_t{kAny} * kAny, size, UINT32_MAX};
+  job.formats = 0xFFFF;
+  job.image = job.animation =
+      job.video = {kAny, kAny, std::uint64_t{kAny} * kAny, size, UINT32_MAX};
   job.want_fingerprints = false;
   job.rendering = rendering;
   job.priority = decoder::Priority::variant;

@@ -2,6 +2,7 @@
 
 #include "decoder/containers.h"
 #include "decoder/sniff.h"
+#include "decoder/worker/apng.h"
 #include "decoder/worker/pictures.h"
 
 namespace portcullis::decoder {
@@ -15,7 +16,7 @@ namespace {
 constexpr std::uint64_t kMostAnimationPixels = 60'000'000;
 
 // Address space that a worker takes before its first job: libraries, and a stack for each thread.
-constexpr std::uint64_t kIdleMemory = 300ull << 20;
+constexpr std::uint64_t kIdleMemory = 360ull << 20;
 
 VipsBlob* blob_of(ByteView bytes) { return vips_blob_new(nullptr, bytes.data(), bytes.size()); }
 
@@ -45,6 +46,10 @@ VImage load(Format format, ByteView bytes, VOption* options) {
       case Format::jxl:
         image = VImage::jxlload_buffer(blob, options);
         break;
+      case Format::apng:
+      case Format::mp4:
+      case Format::webm:
+        throw NotTaken{"command-failure", "not a picture of libvips"};
     }
   } catch (...) {
     vips_area_unref(VIPS_AREA(blob));
@@ -99,6 +104,10 @@ std::uint64_t memory_for_pixel(const Head& head, Format format, bool has_alpha,
       return (head.is_deep ? 160 : 90) + (has_alpha ? 10 : 0);
     case Format::jxl:
       return has_alpha || head.is_deep ? 125 : 91;
+    case Format::apng:
+    case Format::mp4:
+    case Format::webm:
+      return 20;
   }
   return 160;
 }
@@ -125,6 +134,24 @@ void check_gif(ByteView bytes, const WireJob& job) {
   if (blocks.frames > 1 && blocks.frames > job.animation.max_frames)
     throw NotTaken{"validate-frames", fmt::format("{} frames", blocks.frames)};
   if (!blocks.whole) throw NotTaken{"command-failure", "a truncated GIF"};
+}
+
+Apng apng_of(ByteView bytes, std::uint32_t max_frames) {
+  Result<Apng> apng = read_apng(bytes, max_frames);
+  if (!apng) throw NotTaken{apng.error().code, apng.error().what};
+  return *std::move(apng);
+}
+
+Head read_apng_head(ByteView bytes, const WireJob& job) {
+  const Apng apng = apng_of(bytes, job.animation.max_frames);
+  Head head;
+  head.format = Format::apng;
+  head.width = apng.width;
+  head.height = apng.height;
+  head.frames = static_cast<std::uint32_t>(apng.delays.size());
+  check_limits(head, bytes.size(), job);
+  check_memory(head, true, bytes, job);
+  return head;
 }
 
 bool is_opaque(const VImage& image) {
@@ -183,28 +210,36 @@ std::uint32_t frames_of(const VImage& header) {
   return static_cast<std::uint32_t>(std::max(1, integer(header, VIPS_META_N_PAGES, 1)));
 }
 
-Head read_head(ByteView bytes, const WireJob& job) {
+Format format_of(ByteView bytes, const WireJob& job) {
   if (bytes.empty()) throw NotTaken{"validate-file-empty", "no bytes"};
-  const auto format = sniff(bytes.first(std::min(bytes.size(), kSniffBytes)));
-  if (!format || (job.formats >> static_cast<unsigned>(*format) & 1) == 0)
-    throw NotTaken{
-        format ? "media-disallowed" : "command-failure",
-        format ? fmt::format("{} is switched off", name(*format)) : "none of the known formats"};
-  if (format == Format::png && is_animated_png(bytes))
-    throw NotTaken{"media-disallowed", "an animated PNG"};
+  auto format = sniff(bytes.first(std::min(bytes.size(), kSniffBytes)));
+  if (format == Format::png && is_animated_png(bytes)) format = Format::apng;
+  if (!format) throw NotTaken{"command-failure", "none of the known formats"};
+  const auto is_allowed = [&](Format one) {
+    return (job.formats >> static_cast<unsigned>(one) & 1) != 0;
+  };
+  if (is_allowed(*format)) return *format;
+  const bool no_videos = !is_allowed(Format::mp4) && !is_allowed(Format::webm);
+  throw NotTaken{is_video(*format) && no_videos ? "video-disabled" : "media-disallowed",
+                 fmt::format("{} is switched off", name(*format))};
+}
+
+Head read_head(ByteView bytes, const WireJob& job) {
+  const Format format = format_of(bytes, job);
+  if (format == Format::apng) return read_apng_head(bytes, job);
   if (format == Format::gif) check_gif(bytes, job);
-  const VImage image = open_header(*format, bytes);
+  const VImage image = open_header(format, bytes);
   Head head;
-  head.format = *format;
+  head.format = format;
   head.width = static_cast<std::uint32_t>(image.width());
   head.height = static_cast<std::uint32_t>(image.height());
   head.frames = frames_of(image);
   head.orientation = std::clamp(integer(image, VIPS_META_ORIENTATION, 1), 1, 8);
   head.is_deep = image.format() == VIPS_FORMAT_USHORT;
   head.is_cmyk = image.interpretation() == VIPS_INTERPRETATION_CMYK;
-  if (*format == Format::avif && head.frames > 1)
+  if (format == Format::avif && head.frames > 1)
     throw NotTaken{"media-disallowed", "an AVIF with several pictures"};
-  if (*format == Format::jxl && head.frames > 1)
+  if (format == Format::jxl && head.frames > 1)
     throw NotTaken{"media-disallowed", "an animated JPEG XL"};
   check_limits(head, bytes.size(), job);
   check_memory(head, image.has_alpha(), bytes, job);
@@ -233,6 +268,7 @@ std::optional<Frames> decode_smaller(ByteView bytes, const Head& head, const Wir
 }
 
 Frames decode_first(ByteView bytes, const Head& head) {
+  if (head.format == Format::apng) return first_of(decode(bytes, head));
   Head first = head;
   first.frames = 1;
   first.orientation = 1;
@@ -240,6 +276,7 @@ Frames decode_first(ByteView bytes, const Head& head) {
 }
 
 Frames decode(ByteView bytes, const Head& head) {
+  if (head.format == Format::apng) return decode_apng(apng_of(bytes, UINT32_MAX));
   VOption* options = VImage::option()->set("access", VIPS_ACCESS_SEQUENTIAL);
   if (head.frames > 1) options->set("n", -1);
   VImage image = load(head.format, bytes, options).copy_memory();

@@ -144,7 +144,7 @@ TEST_F(LockedTest, every_kind_of_picture_is_decoded_and_rebuilt_under_the_lock) 
 // little larger is refused by its size, not by a death.
 TEST_F(LockedTest, what_fits_the_memory_is_taken_and_what_does_not_is_refused_from_the_header) {
   if (kSanitized) GTEST_SKIP() << "sanitizers run without a bound on memory";
-  const auto workers = pool(400ull << 20);
+  const auto workers = pool(460ull << 20);
   const std::set<std::string_view> like_others{"grey jpeg", "display p3 jpeg", "interlaced png",
                                                "palette png"};
   for (const Kind& kind : kKinds) {

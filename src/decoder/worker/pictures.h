@@ -25,8 +25,8 @@ struct NotTaken {
   std::string what;
 };
 
-// Starts libvips with the loaders and savers of the six formats and no others. Once; a second call
-// does nothing.
+// Starts libvips with the loaders and savers of its six formats and no others, and silences libav.
+// Once; a second call does nothing.
 void start_vips();
 // Every codec once, so that whatever it opens is open before the lock.
 void warm_up();
@@ -47,6 +47,9 @@ struct Head {
   std::uint32_t shown_width() const { return is_turned() ? height : width; }
   std::uint32_t shown_height() const { return is_turned() ? width : height; }
 };
+// The format by the first bytes and, for PNG, by whether it moves. Throws NotTaken when it is none
+// or when the job does not allow it.
+Format format_of(ByteView bytes, const WireJob& job);
 // Throws NotTaken when the job's formats or limits say no, or when the worker's memory could not
 // hold the work; vips::VError when the header is damaged.
 Head read_head(ByteView bytes, const WireJob& job);
@@ -74,6 +77,9 @@ std::optional<Frames> decode_smaller(ByteView bytes, const Head& head, const Wir
 // The first frame as a still.
 Frames decode_first(ByteView bytes, const Head& head);
 
+// The first of frames that are decoded, as a still.
+Frames first_of(const Frames& frames);
+
 // A frame over a background, 8 bits, three channels, in memory.
 vips::VImage flat(const Frames& frames, int index, double background);
 // Means over boxes of pixels, whole ones, of which none is left out. `picture` is 8 bits, three
@@ -89,6 +95,9 @@ Bytes rgb_of(const vips::VImage& picture);
 // The job's operations, one after the other, on every frame (operations.cc). `whole` is the size
 // of the picture, which the frames may be a smaller version of.
 Frames apply_operations(const Frames& frames, const WireJob& job, Size whole);
+
+// Four by three components of the first frame over white.
+std::string blurhash_of(const Frames& frames);
 
 // Whether a picture with several frames is made into one that has as many.
 bool keeps_frames(const Head& head, const WireJob& job);

@@ -8,6 +8,14 @@ namespace portcullis::decoder {
 
 using vips::VImage;
 
+Frames first_of(const Frames& frames) {
+  Frames first = frames;
+  first.strip = frames.frame(0).copy_memory();
+  first.count = 1;
+  first.delays.clear();
+  return first;
+}
+
 VImage flat(const Frames& frames, int index, double background) {
   VImage image = frames.frame(index);
   const bool deep = image.format() == VIPS_FORMAT_USHORT;

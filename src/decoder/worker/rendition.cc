@@ -5,6 +5,7 @@
 #include "decoder/blurhash.h"
 #include "decoder/containers.h"
 #include "decoder/sniff.h"
+#include "decoder/worker/apng.h"
 #include "decoder/worker/jpeg.h"
 #include "decoder/worker/pictures.h"
 #include "decoder/worker/profiles.h"
@@ -124,6 +125,11 @@ Bytes encode(Format format, const Frames& frames, int quality, bool lossless_web
                                             ->set("compression", VIPS_FOREIGN_HEIF_COMPRESSION_AV1)
                                             ->set("Q", or_else(kAvifQuality))
                                             ->set("effort", many ? 0 : 2)));
+    case Format::apng:
+      return encode_apng(frames);
+    case Format::mp4:
+    case Format::webm:
+      break;  // are rebuilt, never encoded
     case Format::jxl:
       return take(image.jxlsave_buffer(
           plain()->set("distance", quality > 0 ? distance_of(quality) : 1)->set("effort", 4)));
@@ -131,17 +137,37 @@ Bytes encode(Format format, const Frames& frames, int quality, bool lossless_web
   throw NotTaken{"media-disallowed", "no way to store this format"};
 }
 
+// Which formats can hold an animation that is written here.
+bool holds_frames(Format format) {
+  return format == Format::gif || format == Format::webp || format == Format::apng;
+}
+
+// Read again as a stranger's would be.
+void check_made(const Made& made) {
+  if (made.format == Format::apng) {
+    const auto again = read_apng(made.bytes, UINT32_MAX);
+    if (!again || again->width != static_cast<std::uint32_t>(made.width) ||
+        again->height != static_cast<std::uint32_t>(made.height) ||
+        again->delays.size() != static_cast<std::size_t>(made.frames))
+      throw NotTaken{"command-failure", "the new picture is another"};
+    return;
+  }
+  const auto seen = sniff(ByteView(made.bytes).first(std::min(made.bytes.size(), kSniffBytes)));
+  if (seen != made.format) throw NotTaken{"command-failure", "the new picture is none"};
+  const VImage header = open_header(made.format, made.bytes);
+  if (header.width() != made.width || header.height() != made.height ||
+      frames_of(header) != static_cast<std::uint32_t>(made.frames))
+    throw NotTaken{"command-failure", "the new picture has another size"};
+}
+
+}  // namespace
+
 std::string blurhash_of(const Frames& frames) {
   constexpr int kSide = 32;
   const VImage picture = flat(frames, 0, 255);
   const int width = std::min(kSide, picture.width()), height = std::min(kSide, picture.height());
   return blurhash(rgb_of(box_means(picture, width, height)), width, height);
 }
-
-// Which formats can hold an animation that libvips writes.
-bool holds_frames(Format format) { return format == Format::gif || format == Format::webp; }
-
-}  // namespace
 
 // An encoder's word is not enough: libvips's AVIF saver says nothing when the codec behind it
 // fails.
@@ -164,12 +190,7 @@ Made make_rendition(ByteView bytes, const Head& head, const Frames& frames, cons
             .height = changed.height,
             .frames = changed.count,
             .blurhash = blurhash_of(changed)};
-  const auto seen = sniff(ByteView(made.bytes).first(std::min(made.bytes.size(), kSniffBytes)));
-  if (seen != format) throw NotTaken{"command-failure", "the new picture is none"};
-  const VImage header = open_header(format, made.bytes);
-  if (header.width() != made.width || header.height() != made.height ||
-      frames_of(header) != static_cast<std::uint32_t>(made.frames))
-    throw NotTaken{"command-failure", "the new picture has another size"};
+  check_made(made);
   return made;
 }
 

@@ -4,6 +4,8 @@
 #include <numeric>
 #include <set>
 
+#include "decoder/worker/video_views.h"
+
 namespace portcullis::decoder {
 
 using vips::VImage;
@@ -12,39 +14,14 @@ namespace {
 
 constexpr double kWhite = 255, kBlack = 0;
 
-// PDQ's reference takes the nearest pixel where this takes the mean of a box.
-WireFingerprint fingerprint_of(const VImage& picture) {
-  const hash::Size size = hash::pdq_input_size(picture.width(), picture.height());
-  const bool shrinks = picture.width() >= size.width && picture.height() >= size.height;
-  const Bytes rgb = rgb_of(shrinks ? box_means(picture, size.width, size.height)
-                                   : resized(picture, size.width, size.height));
-  const hash::Dihedral print = hash::pdq_dihedral(
-      {reinterpret_cast<const std::uint8_t*>(rgb.data()), rgb.size()}, size.width, size.height);
-  return {print.pdq, print.quality};
-}
-
 Bytes view_of(const VImage& picture, const ViewSize& size) {
   const VImage whole = resized(picture, size.resize_width, size.resize_height);
   return rgb_of(whole.extract_area((whole.width() - size.width) / 2,
                                    (whole.height() - size.height) / 2, size.width, size.height));
 }
 
-// How small a picture may be made at once, so that every view is still made of it by shrinking.
-int least_side(const WireJob& job) {
-  int side = 1;
-  for (std::size_t i = 0; i < job.view_count; ++i)
-    // twice as large, so that the last step still weighs its pixels
-    side = std::max<int>({side, 2 * job.views[i].resize_width, 2 * job.views[i].resize_height});
-  return side;
-}
-
 std::vector<double> backgrounds_of(const Frames& frames) {
   return frames.has_alpha ? std::vector{kWhite, kBlack} : std::vector{kWhite};
-}
-
-void add_views(Done& done, const VImage& picture, const WireJob& job) {
-  for (std::size_t v = 0; v < job.view_count; ++v)
-    done.pictures[v].push_back(view_of(picture, job.views[v]));
 }
 
 void look_at_still(Done& done, const Frames& frames, const WireJob& job) {
@@ -82,15 +59,31 @@ void look_at_animation(Done& done, const Frames& frames, const WireJob& job) {
       add_views(done, box_shrunk(flat(frames, i, background), least_side(job)), job);
 }
 
-Frames first_of(const Frames& frames) {
-  Frames first = frames;
-  first.strip = frames.frame(0).copy_memory();
-  first.count = 1;
-  first.delays.clear();
-  return first;
+}  // namespace
+
+// PDQ's reference takes the nearest pixel where this takes the mean of a box.
+WireFingerprint fingerprint_of(const VImage& picture) {
+  const hash::Size size = hash::pdq_input_size(picture.width(), picture.height());
+  const bool shrinks = picture.width() >= size.width && picture.height() >= size.height;
+  const Bytes rgb = rgb_of(shrinks ? box_means(picture, size.width, size.height)
+                                   : resized(picture, size.width, size.height));
+  const hash::Dihedral print = hash::pdq_dihedral(
+      {reinterpret_cast<const std::uint8_t*>(rgb.data()), rgb.size()}, size.width, size.height);
+  return {print.pdq, print.quality};
 }
 
-}  // namespace
+int least_side(const WireJob& job) {
+  int side = 1;
+  for (std::size_t i = 0; i < job.view_count; ++i)
+    // twice as large, so that the last step still weighs its pixels
+    side = std::max<int>({side, 2 * job.views[i].resize_width, 2 * job.views[i].resize_height});
+  return side;
+}
+
+void add_views(Done& done, const VImage& picture, const WireJob& job) {
+  for (std::size_t v = 0; v < job.view_count; ++v)
+    done.pictures[v].push_back(view_of(picture, job.views[v]));
+}
 
 std::vector<int> frames_to_show(const std::vector<int>& changes, const std::vector<int>& delays,
                                 std::size_t most) {
@@ -134,6 +127,8 @@ std::optional<Frames> smaller_that_looks_the_same(ByteView bytes, const Head& he
 }  // namespace
 
 Done do_job(ByteView bytes, const WireJob& job) {
+  if (const Format format = format_of(bytes, job); is_video(format))
+    return do_video_job(bytes, format, job);
   Done done;
   done.head = read_head(bytes, job);
   const bool looks = job.want_fingerprints || job.view_count > 0;

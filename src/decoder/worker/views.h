@@ -18,6 +18,13 @@ struct Done {
 // Throws NotTaken or vips::VError.
 Done do_job(ByteView bytes, const WireJob& job);
 
+// Of a picture without transparency, 8 bits, in memory.
+WireFingerprint fingerprint_of(const vips::VImage& picture);
+// How small a picture may be made at once, so that every view is still made of it by shrinking.
+int least_side(const WireJob& job);
+// One picture more for each view size.
+void add_views(Done& done, const vips::VImage& picture, const WireJob& job);
+
 // Which frames of an animation a model is shown, at most `most`: the first, the one shown longest,
 // and those that differ most from the one before, in order. `changes[i]` is how much frame i
 // differs from frame i - 1. Pure.

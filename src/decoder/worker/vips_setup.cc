@@ -1,5 +1,6 @@
 #include <utility>
 
+#include "decoder/worker/libav.h"
 #include "decoder/worker/pictures.h"
 
 namespace portcullis::decoder {
@@ -22,6 +23,7 @@ GLogWriterOutput say_nothing(GLogLevelFlags, const GLogField*, gsize, gpointer) 
 void start_vips() {
   static bool is_started = false;
   if (std::exchange(is_started, true)) return;
+  quiet_libav();
   g_log_set_writer_func(say_nothing, nullptr, nullptr);
   g_log_set_default_handler([](const gchar*, GLogLevelFlags, const gchar*, gpointer) {}, nullptr);
   if (VIPS_INIT("portcullis-decoder") != 0) throw vips::VError();

@@ -1,5 +1,7 @@
+#include "decoder/worker/apng.h"
 #include "decoder/worker/jpeg.h"
 #include "decoder/worker/pictures.h"
+#include "decoder/worker/video.h"
 #include "decoder/worker/views.h"
 
 namespace portcullis::decoder {
@@ -28,7 +30,7 @@ Bytes saved(VipsBlob* blob) {
 
 WireJob any_job() {
   WireJob job;
-  job.formats = 0xFF;
+  job.formats = 0xFFFF;
   job.want_rendition = job.want_fingerprints = 1;
   job.view_count = 1;
   job.views[0] = {32, 32, 28, 28};
@@ -64,7 +66,9 @@ void warm_up() {
                                       ->set("compression", VIPS_FOREIGN_HEIF_COMPRESSION_AV1)
                                       ->set("effort", 0))),
       saved(clear.jxlsave_buffer(VImage::option()->set("effort", 3))),
+      encode_apng({moving, clear.width(), clear.height(), 2, {80, 80}, 0, true}),
   };
+  warm_up_video();
   const WireJob job = any_job();
   for (const Bytes& picture : pictures) (void)do_job(picture, job);
   WireJob smaller = any_job();
