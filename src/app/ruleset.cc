@@ -81,7 +81,9 @@ Result<std::shared_ptr<const scan::Ruleset>> RulesetLoader::load(
   policy::Policy parsed = TRY(policy::Policy::parse(as_text(text), config_.policy.string(),
                                                     vocabulary(config_.inference.models, rows)));
   image::Rules rules{TRY(image::formats_from(config_.media.formats)),
-                     limits_from(config_.media.image), limits_from(config_.media.animation)};
+                     limits_from(config_.media.image), limits_from(config_.media.animation),
+                     limits_from(config_.media.video)};
+  rules.allow_audio = config_.media.allow_audio;
   const std::vector<scan::NamedList> lists = open_lists(rows);
 
   std::vector<std::shared_ptr<const scan::Signal>> signals;

@@ -2,11 +2,11 @@
 //
 // Every error says file:line:column and what to do. Unknown keys are errors (a mistyped limit must
 // not be a missing limit). Keys are called as the members below, in the tables [listen] [http]
-// [media] [media.retention] [media.image] [media.image.quality] [media.animation] [site] [egress]
-// [decoder] [inference] [log]; `data` and `policy` stand
-// above them and are the only ones without a default. Paths are taken relative to the file's
-// folder. Values with units are written as text: "40 MiB" (B, KiB, MiB, GiB, TiB), "30s" (ms, s, m,
-// h, d). Values are plain data; nothing here looks at the network, and only load() reads a file.
+// [media] [media.retention] [media.image] [media.image.quality] [media.animation] [media.video]
+// [site] [egress] [decoder] [inference] [log]; `data` and `policy` stand above them and are the
+// only ones without a default. Paths are taken relative to the file's folder. Values with units are
+// written as text: "40 MiB" (B, KiB, MiB, GiB, TiB), "30s" (ms, s, m, h, d). Values are plain data;
+// nothing here looks at the network, and only load() reads a file.
 #pragma once
 
 #include <chrono>
@@ -80,7 +80,8 @@ struct Media {
   std::chrono::seconds cache_max_age{86'400};
   // Content refusals leave at whole multiples of this, so that timing tells nothing. Zero: at once.
   std::chrono::milliseconds refusal_step{1'000};
-  std::vector<std::string> formats{"jpeg", "png", "webp", "gif", "avif", "jxl"};
+  std::vector<std::string> formats{"jpeg", "png",  "webp", "gif", "avif",
+                                   "jxl",  "apng", "mp4",  "webm"};
   std::string preprocess_steps;  // what is done to each upload, "resize=2048"; empty: nothing
   std::vector<std::string> filters{"blur", "crop", "identity", "resize", "thumbnail"};
   std::uint64_t max_bytes = 0;  // of everything that is stored; 0: no limit
@@ -90,6 +91,8 @@ struct Media {
   Quality quality;
   MediaKindLimits image;
   MediaKindLimits animation{1920, 1920, 2'073'600, 40 * 1024 * 1024, 900};
+  MediaKindLimits video{3840, 3840, 8'294'400, 40 * 1024 * 1024, 900};
+  bool allow_audio = false;  // of videos
   bool operator==(const Media&) const = default;
 };
 

@@ -74,6 +74,9 @@ retention = { variants = "1h", proxy = "2d" }
 image = { max_width = 1, max_height = 2, max_area = 3, max_file_size = "4 B", max_frame_count = 5 }
 [media.animation]
 max_width = 6
+[media.video]
+max_width = 7
+allow_audio = true
 [site]
 hosts = ["lemmy.example"]
 [egress]
@@ -122,6 +125,8 @@ level = "debug"
   EXPECT_EQ(config.egress, (Egress{{"10.0.0.0/8"}, 3s, 2}));
   EXPECT_EQ(config.media.image, (MediaKindLimits{1, 2, 3, 4, 5}));
   EXPECT_EQ(config.media.animation, (MediaKindLimits{6, 1920, 2'073'600, 41'943'040, 900}));
+  EXPECT_EQ(config.media.video, (MediaKindLimits{7, 3840, 8'294'400, 41'943'040, 900}));
+  EXPECT_TRUE(config.media.allow_audio);
   EXPECT_EQ(config.decoder, (Decoder{4, 2ull << 30, 5s, 1}));
   EXPECT_EQ(config.inference, (Inference{"/etc/portcullis/models", 2, 3s}));
   EXPECT_EQ(config.log_level, "debug");
@@ -166,6 +171,8 @@ TEST(Config, every_error_says_where_and_what) {
       {"a part of a second", with_least("[http]\nidle_timeout = \"1500ms\"\n"), "4:16",
        "whole seconds"},
       {"refusals after an hour", with_least("[media]\nrefusal_step = \"1h\"\n"), "4:16", "\"1m\""},
+      {"flag as text", with_least("[media.video]\nallow_audio = \"yes\"\n"), "4:15",
+       "true or false"},
       {"hosts as text", with_least("[site]\nhosts = \"a\"\n"), "4:9", "a list of texts"},
       {"a host as number", with_least("[site]\nhosts = [1]\n"), "4:10", "a list of texts"},
       {"unknown filter", with_least("[media]\nfilters = [\"spin\"]\n"), "4:12", "may hold"},
@@ -287,6 +294,8 @@ TEST(ToToml, comes_back_as_it_was) {
   config.egress = {{"::/0"}, 9s, 1'000};
   config.media.image = {1, 65'535, 4'294'836'225, 7, 100'000};
   config.media.animation = {2, 3, 4, 1ull << 40, 6};
+  config.media.video = {7, 8, 9, 10, 11};
+  config.media.allow_audio = true;
   config.decoder = {1024, 64ull << 20, 600s, 1'000'000};
   config.inference = {"/models", 8, 90s};
   config.log_level = "error";

@@ -3,8 +3,8 @@
 // drift apart. Private to the room.
 //
 // A visitor has: table(name, comment), and for each key address, secret_path, secret, choice, path,
-// text, texts, count, size, duration, names; each gets the key, the member, a comment, and bounds
-// where there are any.
+// text, texts, flag, count, size, duration, names; each gets the key, the member, a comment, and
+// bounds where there are any.
 #pragma once
 
 #include <array>
@@ -15,8 +15,8 @@
 namespace portcullis::config {
 
 // As decoder::name() writes them.
-inline constexpr std::array<std::string_view, 6> kFormats{"jpeg", "png",  "webp",
-                                                          "gif",  "avif", "jxl"};
+inline constexpr std::array<std::string_view, 9> kFormats{"jpeg", "png",  "webp", "gif", "avif",
+                                                          "jxl",  "apng", "mp4",  "webm"};
 // As pict-rs calls its operations.
 inline constexpr std::array<std::string_view, 5> kFilters{"blur", "crop", "identity", "resize",
                                                           "thumbnail"};
@@ -110,6 +110,10 @@ void lay_out(SomeConfig& config, Visitor& visit) {
   visit.count("webp", config.media.quality.webp, "", 0, 100);
   visit.table("media.animation", "Limits for those that do.");
   lay_out_limits(config.media.animation, visit);
+  visit.table("media.video",
+              "Limits for videos. Leave mp4 and webm out of `formats` to take none.");
+  lay_out_limits(config.media.video, visit);
+  visit.flag("allow_audio", config.media.allow_audio, "Nobody looks at sound; false removes it.");
 
   visit.table("site", "");
   visit.texts("hosts", config.site.hosts,

@@ -98,6 +98,13 @@ class Reader {
       return fail_at(*node, "`{}` must be a path", key);
     value = (file_.parent_path() / *text).lexically_normal();
   }
+  void flag(std::string_view key, bool& value, std::string_view) {
+    const toml::node* node = take(key);
+    if (!node) return;
+    const auto* flag = node->as_boolean();
+    if (!flag) return fail_at(*node, "`{}` must be true or false", key);
+    value = flag->get();
+  }
   void text(std::string_view key, std::string& value, std::string_view) {
     const toml::node* node = nullptr;
     if (const std::string* text = this->string(key, node)) value = *text;

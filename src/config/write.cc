@@ -60,6 +60,9 @@ class Writer {
                 std::chrono::milliseconds, std::chrono::milliseconds) {
     line(key, quoted_text(duration_text(value)), comment);
   }
+  void flag(std::string_view key, bool value, std::string_view comment) {
+    line(key, value ? "true" : "false", comment);
+  }
   void text(std::string_view key, const std::string& value, std::string_view comment) {
     line(key, quoted_text(value), comment);
   }

@@ -90,12 +90,12 @@ class WorkerPool final : public Pool {
   std::thread replacer_;
 };
 
-// JPEG XL and AVIF take many times as long as the others, so they never hold all workers.
+// JPEG XL, AVIF and videos take many times as long as the others, so they never hold all workers.
 bool is_costly(const Job& job) {
   std::array<std::byte, kSniffBytes> head;
   const auto count = read_at(job.fd, head, 0);
   const auto format = count ? sniff(ByteView(head.data(), *count)) : std::nullopt;
-  return format == Format::jxl || format == Format::avif;
+  return format && (*format == Format::jxl || *format == Format::avif || is_video(*format));
 }
 
 // The one that goes now: of those that may, the highest priority, and of these the oldest.

@@ -92,10 +92,13 @@ Status within(const Rules& rules, const Seen& seen, std::uint64_t file_size) {
   if (std::ranges::find(rules.formats, seen.format) == rules.formats.end())
     return fail_with(Fault::client, "media-disallowed", "{} is switched off",
                      decoder::name(seen.format));
-  if (seen.frames > 1 ? !rules.allow_animation : !rules.allow_image)
+  const bool is_video = decoder::is_video(seen.format), moves = seen.frames > 1;
+  if (is_video ? !rules.allow_video : moves ? !rules.allow_animation : !rules.allow_image)
     return fail_with(Fault::client, "media-disallowed", "{} are not taken",
-                     seen.frames > 1 ? "animations" : "stills");
-  const decoder::Limits& limits = seen.frames > 1 ? rules.animation : rules.image;
+                     is_video ? "videos"
+                     : moves  ? "animations"
+                              : "stills");
+  const decoder::Limits& limits = is_video ? rules.video : moves ? rules.animation : rules.image;
   if (file_size > limits.max_file_size)
     return fail_with(Fault::client, "validate-file-size", "{} bytes are over {}", file_size,
                      limits.max_file_size);
@@ -108,7 +111,7 @@ Status within(const Rules& rules, const Seen& seen, std::uint64_t file_size) {
   if (std::uint64_t{seen.width} * seen.height > limits.max_area)
     return fail_with(Fault::client, "validate-area", "{} x {} pixels are over {}", seen.width,
                      seen.height, limits.max_area);
-  if (seen.frames > 1 && seen.frames > limits.max_frames)
+  if ((moves || is_video) && seen.frames > limits.max_frames)
     return fail_with(Fault::client, "validate-frames", "{} frames are over {}", seen.frames,
                      limits.max_frames);
   return {};
@@ -123,6 +126,8 @@ decoder::Job job(const Rules& rules, int fd, std::uint64_t size,
     job.formats |= static_cast<std::uint16_t>(1u << static_cast<unsigned>(format));
   job.image = rules.image;
   job.animation = rules.animation;
+  job.video = rules.video;
+  job.allow_audio = rules.allow_audio;
   job.views = std::move(views);
   return job;
 }

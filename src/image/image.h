@@ -25,7 +25,9 @@ struct Rules {
   std::vector<Format> formats;
   decoder::Limits image;
   decoder::Limits animation;
-  bool allow_image = true, allow_animation = true;  // stills, and pictures that move
+  decoder::Limits video = {};
+  bool allow_image = true, allow_animation = true, allow_video = true;
+  bool allow_audio = false;  // whether videos keep their sound
 };
 
 // Turns configured names ("jpeg") into formats; Fault::client names one that does not exist.
@@ -58,7 +60,7 @@ struct Variant {
   std::string key;  // "thumbnail/96/webp", as pict-rs writes it
   bool operator==(const Variant&) const = default;
 };
-// "webp", "jpg", …; nothing for what no variant can be.
+// "webp", "jpg", …; nothing for what no variant can be, a video above all.
 std::optional<Format> variant_format(std::string_view extension);
 // Parameters whose key is not among `filters` are left out, as pict-rs does. Codes
 // "invalid-file-extension" and "invalid-process-path".

@@ -16,8 +16,10 @@ Seen picture(std::uint32_t width, std::uint32_t height, std::uint32_t frames = 1
   return seen;
 }
 
-const Rules kRules{
-    {Format::png, Format::gif}, {100, 200, 10'000, 5'000, 1}, {50, 60, 2'000, 4'000, 10}};
+const Rules kRules{{Format::png, Format::gif, Format::webm},
+                   {100, 200, 10'000, 5'000, 1},
+                   {50, 60, 2'000, 4'000, 10},
+                   {30, 40, 1'200, 3'000, 90}};
 
 TEST(Seen, is_the_same_after_it_was_remembered) {
   const Seen before = picture(3, 4, 5, Format::gif);
@@ -53,6 +55,9 @@ TEST(Rules, refuse_with_the_word_that_clients_know) {
       {"animation fits", picture(40, 50, 10, Format::gif), 4'000, ""},
       {"animation has its own width", picture(51, 1, 2, Format::gif), 1, "validate-width"},
       {"too many frames", picture(1, 1, 11, Format::gif), 1, "validate-frames"},
+      {"video fits", picture(30, 40, 90, Format::webm), 1, ""},
+      {"video has its own width", picture(31, 1, 1, Format::webm), 1, "validate-width"},
+      {"video of too many frames", picture(1, 1, 91, Format::webm), 1, "validate-frames"},
   };
   for (const auto& c : cases) {
     const Status status = within(kRules, c.seen, c.size);
@@ -62,7 +67,10 @@ TEST(Rules, refuse_with_the_word_that_clients_know) {
 
 TEST(Job, allows_only_the_formats_of_the_rules) {
   const decoder::Job made = job(kRules, 7, 99, {{256, 256, 224, 224}});
-  EXPECT_EQ(made.formats, (1u << unsigned(Format::png)) | (1u << unsigned(Format::gif)));
+  EXPECT_EQ(made.formats, (1u << unsigned(Format::png)) | (1u << unsigned(Format::gif)) |
+                              (1u << unsigned(Format::webm)));
+  EXPECT_EQ(made.video.max_frames, 90u);
+  EXPECT_FALSE(made.allow_audio);
   EXPECT_EQ(made.fd, 7);
   EXPECT_EQ(made.size, 99u);
   EXPECT_EQ(made.views.size(), 1u);

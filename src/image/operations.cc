@@ -154,7 +154,7 @@ Result<Wishes> wishes_from(const Parameters& parameters) {
 
 Rules narrowed(const Rules& rules, const Wishes& wishes) {
   Rules result = rules;
-  for (decoder::Limits* limits : {&result.image, &result.animation}) {
+  for (decoder::Limits* limits : {&result.image, &result.animation, &result.video}) {
     const auto least = [](auto& limit, const auto& wish) {
       if (wish) limit = std::min<std::remove_reference_t<decltype(limit)>>(limit, *wish);
     };
@@ -166,12 +166,14 @@ Rules narrowed(const Rules& rules, const Wishes& wishes) {
   }
   result.allow_image = rules.allow_image && wishes.allow_image;
   result.allow_animation = rules.allow_animation && wishes.allow_animation;
+  result.allow_video = rules.allow_video && wishes.allow_video;
   return result;
 }
 
 std::optional<Format> variant_format(std::string_view extension) {
   if (extension == "jpg") return Format::jpeg;
-  return decoder::format_from(extension);
+  const auto format = decoder::format_from(extension);
+  return format && !decoder::is_video(*format) ? format : std::nullopt;
 }
 
 Result<Variant> variant_from(std::string_view extension, const Parameters& parameters,

@@ -74,6 +74,7 @@ TEST(Variant, that_cannot_be_is_refused_with_the_word_that_clients_know) {
   } table[] = {
       {"bmp", "resize", "1", "invalid-file-extension"},
       {"", "resize", "1", "invalid-file-extension"},
+      {"mp4", "resize", "1", "invalid-file-extension"},
       {"WEBP", "resize", "1", "invalid-file-extension"},
       {"../webp", "resize", "1", "invalid-file-extension"},
       {"webp", "resize", "0", "invalid-process-path"},

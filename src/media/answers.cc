@@ -31,6 +31,7 @@ constexpr Text kTexts[] = {
     {"validate-file-empty", 400, "The file is empty."},
     {"validate-no-files", 400, "There is no file in this upload."},
     {"media-disallowed", 400, "Files of this kind are not taken here."},
+    {"video-disabled", 400, "Videos are not taken here."},
     {"command-failure", 400, "The file is damaged or not a picture."},
     {"file-upload-error", 400, kUnreadable},
     {"invalid-query", 400, "A parameter of this request has no meaning."},
