@@ -41,10 +41,21 @@ std::optional<Format> base_media(std::string_view head) {
   return std::nullopt;
 }
 
-// EBML whose document type is "webm"; Matroska has others.
+// EBML whose document type is "webm"; Matroska has others. Its length, 4, may be written in one to
+// eight bytes, of which the first says how many there are.
 bool is_webm(std::string_view head) {
-  return head.starts_with("\x1A\x45\xDF\xA3"sv) &&
-         head.find("\x42\x82\x84webm"sv) != std::string_view::npos;
+  constexpr std::string_view kType = "\x42\x82"sv, kWebm = "webm"sv;
+  if (!head.starts_with("\x1A\x45\xDF\xA3"sv)) return false;
+  const auto type = head.find(kType);
+  if (type == std::string_view::npos) return false;
+  std::string_view length = head.substr(type + kType.size());
+  for (std::size_t bytes = 1; bytes <= 8; ++bytes) {
+    std::string written(bytes, '\0');
+    written.front() = static_cast<char>(0x80 >> (bytes - 1));
+    written.back() = static_cast<char>(written.back() | 4);
+    if (length.starts_with(written + std::string(kWebm))) return true;
+  }
+  return false;
 }
 
 }  // namespace

@@ -8,7 +8,7 @@
 
 namespace portcullis::decoder {
 
-inline constexpr std::size_t kSniffBytes = 64;
+inline constexpr std::size_t kSniffBytes = 128;
 
 // The formats that may be decoded; nothing for any other, HEIC and animated AVIF among them. An
 // animated PNG is a PNG here: see is_animated_png().

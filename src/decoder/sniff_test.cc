@@ -57,6 +57,8 @@ TEST(Sniff, knows_formats_by_their_first_bytes_and_no_others) {
        "ftypM4A \0\0\0\0M4A "sv,
        std::nullopt},
       {"webm", "\x1A\x45\xDF\xA3\x87\x42\x82\x84webm"sv, Format::webm},
+      {"webm whose lengths are long",
+       "\x1A\x45\xDF\xA3\x01\0\0\0\0\0\0\x0E\x42\x82\x01\0\0\0\0\0\0\x04webm"sv, Format::webm},
       {"matroska", "\x1A\x45\xDF\xA3\x8B\x42\x82\x88matroska"sv, std::nullopt},
       {"wave", "RIFF\x10\0\0\0WAVEfmt "sv, std::nullopt},
       {"bmp", "BM\x36\0"sv, std::nullopt},
