@@ -29,8 +29,18 @@ VImage weighed_by_alpha(const VImage& image, F function) {
   return function(image.premultiply(options())).unpremultiply(options()).cast(image.format());
 }
 
-VImage fitted(const VImage& image, Size size, Kernel kernel) {
+// Whole boxes first, which is quick; what the kernel has left is less than one half.
+VImage nearly(const VImage& image, int width, int height) {
+  const int times = std::min(image.width() / width, image.height() / height);
+  const bool is_plain = image.format() == VIPS_FORMAT_UCHAR && image.bands() == 3;
+  if (times < 2 || !is_plain) return image;
+  return box_means(image.copy_memory(), image.width() / times, image.height() / times);
+}
+
+VImage fitted(const VImage& whole, Size size, Kernel kernel) {
   const auto width = static_cast<int>(size.width), height = static_cast<int>(size.height);
+  if (whole.width() == width && whole.height() == height) return whole;
+  const VImage image = nearly(whole, width, height);
   if (image.width() == width && image.height() == height) return image;
   return weighed_by_alpha(image, [&](const VImage& weighed) {
     VImage result = weighed.resize(static_cast<double>(width) / image.width(),

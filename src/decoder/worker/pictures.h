@@ -111,5 +111,7 @@ struct Made {
 // The rendition (rendition.cc): the frames after the job's operations, in the job's format. Throws
 // NotTaken when it cannot be made.
 Made make_rendition(ByteView bytes, const Head& head, const Frames& frames, const WireJob& job);
+// The same of frames on which the job's operations were done already.
+Made make_changed(ByteView bytes, const Head& head, const Frames& changed, const WireJob& job);
 
 }  // namespace portcullis::decoder

@@ -18,6 +18,8 @@ Frames first_of(const Frames& frames) {
 
 VImage flat(const Frames& frames, int index, double background) {
   VImage image = frames.frame(index);
+  if (frames.count == 1 && image.format() == VIPS_FORMAT_UCHAR && image.bands() == 3)
+    return image;  // is so already
   const bool deep = image.format() == VIPS_FORMAT_USHORT;
   if (image.has_alpha())
     image = image.flatten(

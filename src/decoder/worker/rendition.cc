@@ -142,7 +142,8 @@ bool holds_frames(Format format) {
   return format == Format::gif || format == Format::webp || format == Format::apng;
 }
 
-// Read again as a stranger's would be.
+// Read again as a stranger's would be: an encoder's word is not enough, for libvips's AVIF saver
+// says nothing when the codec behind it fails.
 void check_made(const Made& made) {
   if (made.format == Format::apng) {
     const auto again = read_apng(made.bytes, UINT32_MAX);
@@ -169,20 +170,19 @@ std::string blurhash_of(const Frames& frames) {
   return blurhash(rgb_of(box_means(picture, width, height)), width, height);
 }
 
-// An encoder's word is not enough: libvips's AVIF saver says nothing when the codec behind it
-// fails.
 Made make_rendition(ByteView bytes, const Head& head, const Frames& frames, const WireJob& job) {
+  return make_changed(bytes, head,
+                      apply_operations(frames, job,
+                                       {static_cast<std::uint32_t>(frames.width),
+                                        static_cast<std::uint32_t>(frames.height)}),
+                      job);
+}
+
+Made make_changed(ByteView bytes, const Head& head, const Frames& changed, const WireJob& job) {
   const Format format = job.has_format ? job.format : head.format;
   const bool as_it_is = job.operation_count == 0 && format == head.format;
-  // A turned picture has the size it is shown in, a smaller version of one still that of the whole.
-  const bool is_smaller = frames.count == 1 && head.frames == 1 &&
-                          static_cast<std::uint32_t>(frames.width) != head.shown_width();
-  const Size whole = is_smaller ? Size{head.shown_width(), head.shown_height()}
-                                : Size{static_cast<std::uint32_t>(frames.width),
-                                       static_cast<std::uint32_t>(frames.height)};
-  const Frames changed = apply_operations(frames, job, whole);
   Made made{.bytes = as_it_is && format == Format::jpeg
-                         ? keep_jpeg(bytes, head, frames)
+                         ? keep_jpeg(bytes, head, changed)
                          : encode(format, changed, job.quality,
                                   as_it_is && format == Format::webp && is_lossless_webp(bytes)),
             .format = format,

@@ -24,11 +24,33 @@ std::vector<double> backgrounds_of(const Frames& frames) {
   return frames.has_alpha ? std::vector{kWhite, kBlack} : std::vector{kWhite};
 }
 
+// PDQ's reference takes the nearest pixel where this takes the mean of a box.
+VImage fingerprint_input(const VImage& picture) {
+  const hash::Size size = hash::pdq_input_size(picture.width(), picture.height());
+  const bool shrinks = picture.width() >= size.width && picture.height() >= size.height;
+  return shrinks ? box_means(picture, size.width, size.height)
+                 : resized(picture, size.width, size.height);
+}
+
+WireFingerprint fingerprint_of_input(const VImage& input) {
+  const Bytes rgb = rgb_of(input);
+  const hash::Dihedral print =
+      hash::pdq_dihedral({reinterpret_cast<const std::uint8_t*>(rgb.data()), rgb.size()},
+                         input.width(), input.height());
+  return {print.pdq, print.quality};
+}
+
+// One pass over all pixels serves the fingerprint and, if it leaves enough of them, the views.
 void look_at_still(Done& done, const Frames& frames, const WireJob& job) {
+  const int side = least_side(job);
   for (const double background : backgrounds_of(frames)) {
     const VImage picture = flat(frames, 0, background);
-    done.fingerprints.push_back(fingerprint_of(picture));
-    if (job.view_count > 0) add_views(done, box_shrunk(picture, least_side(job)), job);
+    const VImage small = fingerprint_input(picture);
+    done.fingerprints.push_back(fingerprint_of_input(small));
+    if (job.view_count == 0) continue;
+    const bool is_enough = small.width() >= std::min(side, picture.width()) &&
+                           small.height() >= std::min(side, picture.height());
+    add_views(done, is_enough ? small : box_shrunk(picture, side), job);
   }
 }
 
@@ -61,15 +83,8 @@ void look_at_animation(Done& done, const Frames& frames, const WireJob& job) {
 
 }  // namespace
 
-// PDQ's reference takes the nearest pixel where this takes the mean of a box.
 WireFingerprint fingerprint_of(const VImage& picture) {
-  const hash::Size size = hash::pdq_input_size(picture.width(), picture.height());
-  const bool shrinks = picture.width() >= size.width && picture.height() >= size.height;
-  const Bytes rgb = rgb_of(shrinks ? box_means(picture, size.width, size.height)
-                                   : resized(picture, size.width, size.height));
-  const hash::Dihedral print = hash::pdq_dihedral(
-      {reinterpret_cast<const std::uint8_t*>(rgb.data()), rgb.size()}, size.width, size.height);
-  return {print.pdq, print.quality};
+  return fingerprint_of_input(fingerprint_input(picture));
 }
 
 int least_side(const WireJob& job) {
@@ -112,16 +127,23 @@ namespace {
 // well. Measured on 72 photographs and drawings at 1/2 to 1/8: 0 to 24, and 42 once.
 constexpr int kSameLooks = 31;
 
-std::optional<Frames> smaller_that_looks_the_same(ByteView bytes, const Head& head,
-                                                  const WireJob& job) {
+// PDQ sees 64 pixels on a side.
+constexpr int kLeastToCompare = 64;
+
+// Made of fewer coefficients; what is compared is the result, as long as it is large enough and
+// shows the whole.
+std::optional<Made> made_smaller(ByteView bytes, const Head& head, const WireJob& job) {
   if (!job.has_looks) return std::nullopt;
-  auto frames = decode_smaller(bytes, head, job);
+  const auto frames = decode_smaller(bytes, head, job);
   if (!frames) return std::nullopt;
-  const WireFingerprint print = fingerprint_of(flat(*frames, 0, kWhite));
+  const Frames changed = apply_operations(*frames, job, {head.shown_width(), head.shown_height()});
+  const bool is_comparable =
+      job.operation_count == 1 && std::min(changed.width, changed.height) >= kLeastToCompare;
+  const WireFingerprint print = fingerprint_of(flat(is_comparable ? changed : *frames, 0, kWhite));
   if (print.quality < hash::kMinQuality ||
       hash::distance(print.pdq[0], job.looks_like) > kSameLooks)
     return std::nullopt;
-  return frames;
+  return make_changed(bytes, head, changed, job);
 }
 
 }  // namespace
@@ -133,10 +155,10 @@ Done do_job(ByteView bytes, const WireJob& job) {
   done.head = read_head(bytes, job);
   const bool looks = job.want_fingerprints || job.view_count > 0;
   if (!looks && job.want_rendition) {
-    if (const auto smaller = smaller_that_looks_the_same(bytes, done.head, job)) {
+    if (auto smaller = made_smaller(bytes, done.head, job)) {
       done.width = static_cast<int>(done.head.shown_width());
       done.height = static_cast<int>(done.head.shown_height());
-      done.rendition = make_rendition(bytes, done.head, *smaller, job);
+      done.rendition = *std::move(smaller);
       return done;
     }
   }
