@@ -50,7 +50,7 @@ class Reader {
     return std::nullopt;
   }
   std::size_t left() const { return bytes_.size(); }
-  ByteView rest() { return *take(left()); }
+  ByteView rest() { return std::exchange(bytes_, {}); }
   bool at_end() const { return bytes_.empty(); }
 
  private:
@@ -75,7 +75,7 @@ ByteView without_trailing_zeros(ByteView unit) {
   return unit;
 }
 
-enum H264Unit : unsigned { kSlice = 1, kIdrSlice = 5, kSequenceSet = 7, kPictureSet = 8 };
+constexpr unsigned kSlice = 1, kIdrSlice = 5, kSequenceSet = 7, kPictureSet = 8;  // of H.264
 
 Result<std::vector<Bytes>> read_sets(Reader& reader, std::size_t count, unsigned type) {
   std::vector<Bytes> sets;
@@ -91,14 +91,9 @@ Result<std::vector<Bytes>> read_sets(Reader& reader, std::size_t count, unsigned
   return sets;
 }
 
-enum Av1Unit : unsigned {
-  kSequenceHeader = 1,
-  kFrameHeader = 3,
-  kTileGroup = 4,
-  kFrame = 6,
-  kRepeatedHeader = 7,
-  kTileList = 8
-};
+// Of AV1.
+constexpr std::size_t kSequenceHeader = 1, kFrameHeader = 3, kTileGroup = 4, kFrame = 6,
+                      kRepeatedHeader = 7, kTileList = 8;
 
 bool is_kept(std::size_t type) {
   return type == kSequenceHeader || type == kFrameHeader || type == kTileGroup || type == kFrame ||
@@ -108,7 +103,7 @@ bool is_kept(std::size_t type) {
 // Every unit is given its size, which the last of a sample may lack.
 Status clean_units(ByteView from, bool sequence_header_alone, Bytes& into) {
   for (Reader reader(from); !reader.at_end();) {
-    const std::size_t header = *reader.number(1);
+    const std::size_t header = reader.number(1).value_or(0);
     const std::size_t type = header >> 3 & 15;
     const bool is_extended = (header & 4) != 0, has_size = (header & 2) != 0;
     const auto extension = is_extended ? reader.number(1) : std::optional<std::size_t>(0);

@@ -49,13 +49,13 @@ Bytes content_of(const Bytes& png, std::string_view wanted) {
   return content;
 }
 
-enum Dispose : unsigned { kKeep, kClear, kRestore };
-enum Blend : unsigned { kReplace, kOver };
+enum class Dispose : std::uint8_t { keep, clear, restore };
+enum class Blend : std::uint8_t { replace, over };
 struct Part {
   VImage picture;
   std::uint32_t x = 0, y = 0;
-  Dispose dispose = kKeep;
-  Blend blend = kReplace;
+  Dispose dispose = Dispose::keep;
+  Blend blend = Blend::replace;
   unsigned delay = 50;  // of 1/1000
 };
 
@@ -144,25 +144,25 @@ TEST_F(ApngTest, frames_are_what_is_shown_after_disposal_and_blending) {
                blue = with_alpha(plain(10, 10, {0, 0, 200})),
                half = plain(10, 10, {0, 200, 0, 128});
   const Frames frames = decoded(apng({{red},
-                                      {blue, 5, 5, kClear},
-                                      {half, 20, 10, kRestore, kOver},
-                                      {half, 0, 0, kKeep, kReplace}}));
+                                      {blue, 5, 5, Dispose::clear},
+                                      {half, 20, 10, Dispose::restore, Blend::over},
+                                      {half, 0, 0, Dispose::keep, Blend::replace}}));
   ASSERT_EQ(frames.count, 4);
   const auto at = [&](int frame, int x, int y) {
     std::vector<double> pixel = frames.frame(frame).getpoint(x, y);
     pixel.resize(4, 255);
     return pixel;
   };
-  const std::vector<double> kRed{200, 0, 0, 255}, kBlue{0, 0, 200, 255}, kNothing{0, 0, 0, 0},
-      kHalf{0, 200, 0, 128};
-  EXPECT_EQ(at(0, 7, 7), kRed);
-  EXPECT_EQ(at(1, 7, 7), kBlue);
-  EXPECT_EQ(at(1, 30, 20), kRed);
-  EXPECT_EQ(at(2, 7, 7), kNothing);  // was cleared
+  const std::vector<double> all_red{200, 0, 0, 255}, all_blue{0, 0, 200, 255}, nothing{0, 0, 0, 0},
+      half_green{0, 200, 0, 128};
+  EXPECT_EQ(at(0, 7, 7), all_red);
+  EXPECT_EQ(at(1, 7, 7), all_blue);
+  EXPECT_EQ(at(1, 30, 20), all_red);
+  EXPECT_EQ(at(2, 7, 7), nothing);  // was cleared
   EXPECT_NEAR(at(2, 25, 15)[1], 100, 2);
   EXPECT_EQ(at(2, 25, 15)[3], 255);
-  EXPECT_EQ(at(3, 25, 15), kRed);  // was put back
-  EXPECT_EQ(at(3, 3, 3), kHalf);
+  EXPECT_EQ(at(3, 25, 15), all_red);  // was put back
+  EXPECT_EQ(at(3, 3, 3), half_green);
   EXPECT_EQ(frames.delays, (std::vector{50, 50, 50, 50}));
   EXPECT_EQ(frames.loop, 3);
 }
@@ -196,8 +196,8 @@ TEST_F(ApngTest, comes_back_with_the_same_pixels_delays_and_plays) {
   const VImage image = with_alpha(landscape(60, 40));
   const Bytes before =
       apng({{image},
-            {with_alpha(plain(20, 20, {9, 99, 199})), 10, 10, kClear, kReplace, 70},
-            {plain(20, 20, {9, 99, 199, 60}), 30, 10, kKeep, kOver, 900}});
+            {with_alpha(plain(20, 20, {9, 99, 199})), 10, 10, Dispose::clear, Blend::replace, 70},
+            {plain(20, 20, {9, 99, 199, 60}), 30, 10, Dispose::keep, Blend::over, 900}});
   const Done done = do_job(before, any_job());
   EXPECT_EQ(done.head.format, Format::apng);
   EXPECT_EQ(done.head.frames, 3u);

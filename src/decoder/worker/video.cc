@@ -422,11 +422,11 @@ Bytes mux(const Film& film, Container container, const LibavOptions& options) {
     if (matrix == nullptr) throw std::bad_alloc();
     av_display_rotation_set(matrix, film.turn);  // clockwise; the getter is not
   }
-  AVStream* audio =
-      film.audio ? &muxer.add_stream(*film.audio->codec, film.audio->time_base) : nullptr;
+  AVStream* audio = nullptr;
+  if (film.audio) audio = &muxer.add_stream(*film.audio->codec, film.audio->time_base);
   muxer.write_header(options);
   write_track(muxer, film.video, video);
-  if (audio != nullptr) write_track(muxer, *film.audio, *audio);
+  if (film.audio) write_track(muxer, *film.audio, *audio);
   return muxer.finish();
 }
 

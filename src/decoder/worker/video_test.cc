@@ -25,6 +25,7 @@ VideoRules any_rules() {
 
 std::vector<VImage> moving(int frames, int width = 96, int height = 64) {
   std::vector<VImage> pictures;
+  pictures.reserve(static_cast<std::size_t>(frames));
   for (int i = 0; i < frames; ++i)
     pictures.push_back(
         landscape(width, height).wrap(VImage::option()->set("x", i * 3)).copy_memory());
@@ -301,6 +302,7 @@ TEST_F(VideoTest, a_picture_that_shows_only_for_a_moment_is_seen) {
 TEST_F(VideoTest, a_slow_change_is_seen_too) {
   const VImage from = landscape(160, 120), to = from.rot180().copy_memory();
   std::vector<VImage> pictures;
+  pictures.reserve(101);
   for (int i = 0; i <= 100; ++i)
     pictures.push_back((from * (1 - i / 100.0) + to * (i / 100.0))
                            .cast(VIPS_FORMAT_UCHAR)
