@@ -1,8 +1,11 @@
+#include <unistd.h>
+
 #include <cstdio>
 
 #include "app/commands.h"
 #include "app/engine.h"
 #include "base/log.h"
+#include "egress/egress.h"
 
 namespace portcullis::app {
 
@@ -62,6 +65,22 @@ void check_lists(Doctor& doctor, const DataFolder& data,
                 fmt::format("{}: {} entries", row.name, row.count));
 }
 
+void check_site(Doctor& doctor, const config::Config& config) {
+  if (config.site.hosts.empty())
+    doctor.warning("site",
+                   "[site] hosts is empty: name this site there, or its own pictures are fetched "
+                   "from outside like strangers'");
+  if (config.listen.api_key.empty())
+    doctor.warning("api key",
+                   "[listen] api_key is empty: Lemmy cannot purge pictures; set the same one as "
+                   "pictrs.api_key");
+  for (const std::string& text : config.egress.allow)
+    doctor.look("egress", egress::Network::parse(text), "[egress] allow opens " + text);
+  const std::filesystem::path& hook = config.media.purge_hook;
+  if (!hook.empty() && ::access(hook.c_str(), X_OK) != 0)
+    doctor.bad("purge hook", hook.string() + " cannot be run");
+}
+
 void check_decoder(Doctor& doctor, const config::Config& config, const Clock& clock) {
   decoder::Options options;
   options.program = decoder_program();
@@ -85,6 +104,7 @@ Result<int> check_command(const std::string& config_file) {
     doctor.bad("config", config.error().what);
     return doctor.report();
   }
+  check_site(doctor, *config);
   check_decoder(doctor, *config, clock);
   const auto data = open_data_folder(*config);
   if (!doctor.look("data", data, config->data.string())) return doctor.report();

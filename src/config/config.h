@@ -111,7 +111,7 @@ struct Egress {
 
 struct Decoder {
   std::size_t workers = 0;                       // 0: one per core
-  std::uint64_t memory = 1024ull * 1024 * 1024;  // address space of one worker
+  std::uint64_t memory = 1536ull * 1024 * 1024;  // address space of one worker
   std::chrono::seconds timeout{15};              // of one decode
   std::uint32_t jobs_per_worker = 200;           // then it is replaced
   bool operator==(const Decoder&) const = default;

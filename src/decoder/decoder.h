@@ -156,9 +156,9 @@ struct Options {
   std::filesystem::path program;  // portcullis-decoder
   std::size_t workers = 1;
   // RLIMIT_AS of a worker; 0: none. A picture that needs more is refused with "validate-area" (or
-  // "validate-frames") before it is decoded: 1 GiB takes JPEG and PNG of 40 megapixels, but AVIF
-  // and JPEG XL of 8 only.
-  std::uint64_t memory = 1024ull * 1024 * 1024;
+  // "validate-frames") before it is decoded: 1.5 GiB takes JPEG and PNG of 40 megapixels, but
+  // AVIF and JPEG XL of 12 only.
+  std::uint64_t memory = 1536ull * 1024 * 1024;
   std::uint64_t max_output = 256ull * 1024 * 1024;
   std::chrono::milliseconds timeout{
       15'000};  // of one decode, from hand-over to reply; also RLIMIT_CPU
