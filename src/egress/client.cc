@@ -1,74 +1,48 @@
-#include <arpa/inet.h>
-#include <curl/curl.h>
-#include <fcntl.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include <atomic>
+#include <algorithm>
 #include <cstring>
 #include <deque>
 #include <map>
 #include <mutex>
 #include <thread>
 
-#include "base/log.h"
-#include "egress/egress.h"
+#include "base/clock.h"
+#include "egress/hop.h"
 
 namespace portcullis::egress {
 
 namespace {
 
-constexpr long kMaxHeaderBytes = 64 * 1024;
-constexpr std::chrono::milliseconds kLongestPoll{1'000};
-// A body that comes slower than this for a while is given up before its time is over.
-constexpr long kLeastBytesASecond = 64, kSlowSeconds = 5;
+using Milliseconds = std::chrono::milliseconds;
 
-std::unexpected<Error> origin_failed(std::string_view why) {
-  return fail_with(Fault::upstream, "download-file-error", "{}", why);
-}
+constexpr Milliseconds kLongestPoll{1'000};
+constexpr Milliseconds kLongestFetch = std::chrono::hours(1);
+
 std::unexpected<Error> out_of_time() {
   return fail_with(Fault::upstream, "fetch-timeout", "the fetch took too long");
 }
-
-std::optional<IpAddress> address_of(const sockaddr& address) {
-  IpAddress result;
-  if (address.sa_family == AF_INET) {
-    sockaddr_in v4;
-    std::memcpy(&v4, &address, sizeof v4);
-    result.bytes[10] = result.bytes[11] = 0xFF;
-    std::memcpy(result.bytes.data() + 12, &v4.sin_addr, 4);
-    return result;
-  }
-  if (address.sa_family != AF_INET6) return std::nullopt;
-  sockaddr_in6 v6;
-  std::memcpy(&v6, &address, sizeof v6);
-  std::memcpy(result.bytes.data(), &v6.sin6_addr, 16);
-  return result;
+std::unexpected<Error> stopping() {
+  return fail_with(Fault::upstream, "download-file-error", "this server is stopping");
 }
 
-// One fetch, over all its redirects. Belongs to the client's thread once it was handed over.
+// One fetch, over all its redirects.
 struct Fetch {
-  const Options* options;
-  Url url;
+  std::shared_ptr<Call> call;
+  Url url;  // of the hop it is on, or waits for
   std::uint64_t max_bytes;
-  std::chrono::steady_clock::time_point until;
-  Sink sink;
-  std::function<void(Status)> done;  // called once
-
-  CURL* easy = nullptr;
-  std::string first_host;  // whose place it takes
+  Deadline until;
   std::size_t redirects = 0;
-  std::uint64_t received = 0;
-  std::size_t header_bytes = 0;
-  bool address_refused = false;
-  std::optional<Error> error;  // of the sink, or of a limit
+  std::unique_ptr<Hop> hop = nullptr;  // null while it waits for a place
 };
+using Fetches = std::deque<std::unique_ptr<Fetch>>;
 
 class CurlClient final : public Client {
  public:
   explicit CurlClient(Options options) : options_(std::move(options)) {}
   ~CurlClient() override {
-    stopping_ = true;
+    {
+      const std::scoped_lock lock(mutex_);
+      is_stopping_ = true;
+    }
     ::curl_multi_wakeup(multi_);
     if (thread_.joinable()) thread_.join();
     ::curl_multi_cleanup(multi_);
@@ -84,268 +58,153 @@ class CurlClient final : public Client {
     return {};
   }
 
-  Task<Status> fetch(std::string url, std::uint64_t max_bytes, std::chrono::milliseconds timeout,
+  Task<Status> fetch(std::string url, std::uint64_t max_bytes, Milliseconds timeout,
                      Sink sink) override {
     auto parsed = parse_url(url);
     if (!parsed) co_return std::unexpected(std::move(parsed).error());
-    auto fetch = std::make_unique<Fetch>();
-    fetch->options = &options_;
-    fetch->first_host = parsed->host;
-    fetch->url = *std::move(parsed);
-    fetch->max_bytes = max_bytes;
-    fetch->until = std::chrono::steady_clock::now() + timeout;
-    fetch->sink = std::move(sink);
-    Status result;
-    co_await asio::async_initiate<const asio::use_awaitable_t<Executor>, void()>(
-        [&](auto handler) {
-          const auto executor = asio::get_associated_executor(handler);
-          auto work = asio::make_work_guard(executor);
-          auto shared = std::make_shared<decltype(handler)>(std::move(handler));
-          fetch->done = [&result, executor, work, shared](Status status) mutable {
-            result = std::move(status);
-            asio::post(executor, [shared = std::move(shared)] { (*shared)(); });
-          };
-          {
-            const std::scoped_lock lock(mutex_);
-            incoming_.push_back(std::move(fetch));
-          }
-          ::curl_multi_wakeup(multi_);
-        },
-        use_task);
-    co_return result;
+    const auto until =
+        std::chrono::steady_clock::now() + std::clamp(timeout, Milliseconds(0), kLongestFetch);
+    const auto call = std::make_shared<Call>(std::move(sink));
+    co_return co_await call->wait([&] {
+      const std::scoped_lock lock(mutex_);
+      if (is_stopping_) return call->end(stopping());
+      incoming_.push_back(std::make_unique<Fetch>(call, *std::move(parsed), max_bytes, until));
+      ::curl_multi_wakeup(multi_);
+    });
   }
 
  private:
   void run();
-  void take_incoming();
+  bool take_incoming();
   void start_waiting();
-  bool start(Fetch& fetch);
-  void finish_ended();
-  void finish_late();
-  Status outcome(Fetch& fetch, CURLcode code);
-  std::optional<Status> follow(Fetch& fetch, long status);
-  void finish(CURL* easy, Status status);
-  std::chrono::milliseconds time_to_poll() const;
-
-  static curl_socket_t open_socket(void* self, curlsocktype, curl_sockaddr* address);
-  static std::size_t take_body(char* data, std::size_t, std::size_t count, void* self);
-  static std::size_t take_header(char* data, std::size_t, std::size_t count, void* self);
+  void end_finished();
+  void end_late();
+  void end_all();
+  void go_on(std::unique_ptr<Fetch> fetch, Result<std::optional<Url>> outcome);
+  std::unique_ptr<Fetch> take_off(Fetch& fetch);
+  Milliseconds time_to_poll() const;
 
   const Options options_;
   CURLM* multi_ = nullptr;
   std::thread thread_;
-  std::atomic<bool> stopping_{false};
 
   std::mutex mutex_;
-  std::vector<std::unique_ptr<Fetch>> incoming_;
+  bool is_stopping_ = false;
+  Fetches incoming_;
 
   // Of the thread alone.
-  std::deque<std::unique_ptr<Fetch>> waiting_;
-  std::map<CURL*, std::unique_ptr<Fetch>> at_work_;
-  std::map<std::string, std::size_t> hosts_;  // how many are at work for each
+  Fetches waiting_, at_work_;
+  std::map<std::string, std::size_t> hosts_;  // how many are at work for each; none is 0
 };
 
-// The only place where it is decided which addresses are talked to.
-curl_socket_t CurlClient::open_socket(void* self, curlsocktype, curl_sockaddr* address) {
-  auto& fetch = *static_cast<Fetch*>(self);
-  const auto ip = address_of(address->addr);
-  bool allowed = ip && is_public(*ip);
-  if (ip && !allowed)
-    for (const Network& network : fetch.options->allow) allowed |= network.contains(*ip);
-  if (!allowed) {
-    fetch.address_refused = true;
-    return CURL_SOCKET_BAD;
-  }
-  return ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
-}
-
-std::size_t CurlClient::take_header(char*, std::size_t, std::size_t count, void* self) {
-  auto& fetch = *static_cast<Fetch*>(self);
-  fetch.header_bytes += count;
-  if (fetch.header_bytes <= static_cast<std::size_t>(kMaxHeaderBytes)) return count;
-  fetch.error = origin_failed("a head that is too long").error();
-  return 0;
-}
-
-std::size_t CurlClient::take_body(char* data, std::size_t, std::size_t count, void* self) {
-  auto& fetch = *static_cast<Fetch*>(self);
-  long status = 0;
-  ::curl_easy_getinfo(fetch.easy, CURLINFO_RESPONSE_CODE, &status);
-  fetch.received += count;
-  if (fetch.received > fetch.max_bytes) {
-    fetch.error = Error{Fault::limits, "the body is too large", "validate-file-size"};
-    return 0;
-  }
-  if (status < 200 || status > 299) return count;
-  Status taken = fetch.sink({reinterpret_cast<const std::byte*>(data), count});
-  if (taken) return count;
-  fetch.error = std::move(taken).error();
-  return 0;
-}
-
 void CurlClient::run() {
-  while (!stopping_) {
-    take_incoming();
+  while (take_incoming()) {
+    end_late();
     start_waiting();
     int running = 0;
     ::curl_multi_perform(multi_, &running);
-    finish_ended();
-    finish_late();
+    end_finished();
     start_waiting();
     ::curl_multi_poll(multi_, nullptr, 0, static_cast<int>(time_to_poll().count()), nullptr);
   }
-  take_incoming();
-  const auto stopped = [] { return origin_failed("this server is stopping"); };
-  for (auto& fetch : waiting_) fetch->done(stopped());
-  waiting_.clear();
-  while (!at_work_.empty()) finish(at_work_.begin()->first, stopped());
+  end_all();
 }
 
-void CurlClient::take_incoming() {
+// False when it is time to stop; what comes after that is sent back by fetch().
+bool CurlClient::take_incoming() {
   const std::scoped_lock lock(mutex_);
-  for (auto& fetch : incoming_) waiting_.push_back(std::move(fetch));
+  std::ranges::move(incoming_, std::back_inserter(waiting_));
   incoming_.clear();
+  return !is_stopping_;
 }
 
 // The oldest whose host has a place.
 void CurlClient::start_waiting() {
   for (auto next = waiting_.begin();
        next != waiting_.end() && at_work_.size() < options_.max_at_once;) {
-    if (hosts_[(*next)->first_host] >= options_.max_per_host) {
+    const auto host = hosts_.find((*next)->url.host);
+    if (host != hosts_.end() && host->second >= options_.max_per_host) {
       ++next;
       continue;
     }
     std::unique_ptr<Fetch> fetch = std::move(*next);
     next = waiting_.erase(next);
-    fetch->easy = ::curl_easy_init();
-    if (!fetch->easy || !start(*fetch)) {
-      ::curl_easy_cleanup(fetch->easy);
-      fetch->done(fail(Fault::us, "libcurl cannot begin a fetch"));
+    auto hop = Hop::create(options_, fetch->url, fetch->max_bytes, *fetch->call);
+    if (hop && ::curl_multi_add_handle(multi_, (*hop)->easy()) != CURLM_OK)
+      hop = fail(Fault::us, "libcurl cannot begin a fetch");
+    if (!hop) {
+      fetch->call->end(std::unexpected(std::move(hop).error()));
       continue;
     }
-    ++hosts_[fetch->first_host];
-    at_work_.emplace(fetch->easy, std::move(fetch));
+    fetch->hop = *std::move(hop);
+    ++hosts_[fetch->url.host];
+    at_work_.push_back(std::move(fetch));
   }
-  std::erase_if(hosts_, [](const auto& host) { return host.second == 0; });
 }
 
-// One hop. Every hop is a connection of its own: one that is reused was judged for another fetch.
-bool CurlClient::start(Fetch& fetch) {
-  CURL* easy = fetch.easy;
-  ::curl_easy_reset(easy);
-  fetch.received = fetch.header_bytes = 0;
-  fetch.address_refused = false;
-  const auto left =
-      std::chrono::ceil<std::chrono::milliseconds>(fetch.until - std::chrono::steady_clock::now());
-  const auto set = [&](auto option, auto value) {
-    return ::curl_easy_setopt(easy, option, value) == CURLE_OK;
-  };
-  return set(CURLOPT_URL, fetch.url.text.c_str()) && set(CURLOPT_HTTPGET, 1L) &&
-         set(CURLOPT_NOSIGNAL, 1L) && set(CURLOPT_PROTOCOLS_STR, "http,https") &&
-         set(CURLOPT_FOLLOWLOCATION, 0L) && set(CURLOPT_PROXY, "") &&
-         set(CURLOPT_NETRC, static_cast<long>(CURL_NETRC_IGNORED)) &&
-         set(CURLOPT_USERAGENT, options_.user_agent.c_str()) && set(CURLOPT_SSL_VERIFYPEER, 1L) &&
-         set(CURLOPT_SSL_VERIFYHOST, 2L) &&
-         set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1)) &&
-         set(CURLOPT_FRESH_CONNECT, 1L) && set(CURLOPT_FORBID_REUSE, 1L) &&
-         set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(options_.connect_timeout.count())) &&
-         set(CURLOPT_TIMEOUT_MS, std::max<long>(1, static_cast<long>(left.count()))) &&
-         set(CURLOPT_LOW_SPEED_LIMIT, kLeastBytesASecond) &&
-         set(CURLOPT_LOW_SPEED_TIME, kSlowSeconds) &&
-         set(CURLOPT_MAXFILESIZE_LARGE, static_cast<curl_off_t>(fetch.max_bytes)) &&
-         set(CURLOPT_OPENSOCKETFUNCTION, &CurlClient::open_socket) &&
-         set(CURLOPT_OPENSOCKETDATA, static_cast<void*>(&fetch)) &&
-         set(CURLOPT_WRITEFUNCTION, &CurlClient::take_body) &&
-         set(CURLOPT_WRITEDATA, static_cast<void*>(&fetch)) &&
-         set(CURLOPT_HEADERFUNCTION, &CurlClient::take_header) &&
-         set(CURLOPT_HEADERDATA, static_cast<void*>(&fetch)) &&
-         ::curl_multi_add_handle(multi_, easy) == CURLM_OK;
-}
-
-void CurlClient::finish_ended() {
+void CurlClient::end_finished() {
   int left = 0;
   while (const CURLMsg* message = ::curl_multi_info_read(multi_, &left)) {
     if (message->msg != CURLMSG_DONE) continue;
-    CURL* easy = message->easy_handle;
     const CURLcode code = message->data.result;
-    Fetch& fetch = *at_work_.at(easy);
-    long status = 0;
-    ::curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
-    if (code == CURLE_OK && status >= 300 && status < 400) {
-      const auto ended = follow(fetch, status);
-      if (!ended) continue;
-      finish(easy, *ended);
-      continue;
-    }
-    finish(easy, outcome(fetch, code));
+    const auto found = std::ranges::find(at_work_, message->easy_handle,
+                                         [](const auto& fetch) { return fetch->hop->easy(); });
+    PORTCULLIS_CHECK(found != at_work_.end());
+    auto outcome = (*found)->hop->outcome(code);
+    go_on(take_off(**found), std::move(outcome));
   }
 }
 
-// The next hop is begun, or the fetch has ended.
-std::optional<Status> CurlClient::follow(Fetch& fetch, long status) {
-  char* location = nullptr;  // made absolute by libcurl
-  ::curl_easy_getinfo(fetch.easy, CURLINFO_REDIRECT_URL, &location);
-  const bool is_redirect =
-      status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
-  if (!is_redirect || !location)
-    return origin_failed(fmt::format("status {} leads nowhere", status));
-  if (++fetch.redirects > fetch.options->max_redirects) return origin_failed("too many redirects");
-  auto next = parse_url(location);
-  if (!next) return std::unexpected(std::move(next).error());
-  fetch.url = *std::move(next);
-  ::curl_multi_remove_handle(multi_, fetch.easy);
-  if (!start(fetch)) return fail(Fault::us, "libcurl cannot begin a fetch");
-  return std::nullopt;
+// A redirect gives up its host's place, so that no two fetches can wait for each other's, and waits
+// before the others for one at the next.
+void CurlClient::go_on(std::unique_ptr<Fetch> fetch, Result<std::optional<Url>> outcome) {
+  if (!outcome) return fetch->call->end(std::unexpected(std::move(outcome).error()));
+  if (!*outcome) return fetch->call->end({});
+  if (++fetch->redirects > options_.max_redirects)
+    return fetch->call->end(
+        fail_with(Fault::upstream, "download-file-error", "too many redirects"));
+  fetch->url = **std::move(outcome);
+  waiting_.push_front(std::move(fetch));
 }
 
-Status CurlClient::outcome(Fetch& fetch, CURLcode code) {
-  if (fetch.error) return std::unexpected(*std::move(fetch.error));
-  if (code == CURLE_FILESIZE_EXCEEDED)
-    return fail_with(Fault::limits, "validate-file-size", "the body is too large");
-  if (code == CURLE_OPERATION_TIMEDOUT) {
-    if (std::chrono::steady_clock::now() >= fetch.until) return out_of_time();
-    return origin_failed("the origin is too slow");
-  }
-  if (fetch.address_refused && code == CURLE_COULDNT_CONNECT)
-    return fail_with(Fault::client, "address-refused", "an address that is not public");
-  if (code != CURLE_OK) return origin_failed(::curl_easy_strerror(code));
-  long status = 0;
-  ::curl_easy_getinfo(fetch.easy, CURLINFO_RESPONSE_CODE, &status);
-  if (status < 200 || status > 299) return origin_failed(fmt::format("status {}", status));
-  return {};
-}
-
-// Those that wait for a place as well; libcurl ends the others by itself.
-void CurlClient::finish_late() {
-  const auto now = std::chrono::steady_clock::now();
-  for (auto next = waiting_.begin(); next != waiting_.end();) {
-    if ((*next)->until > now) {
-      ++next;
-      continue;
-    }
-    (*next)->done(out_of_time());
-    next = waiting_.erase(next);
-  }
-}
-
-void CurlClient::finish(CURL* easy, Status status) {
-  const auto found = at_work_.find(easy);
-  std::unique_ptr<Fetch> fetch = std::move(found->second);
+// Its connection is closed and its place is free.
+std::unique_ptr<Fetch> CurlClient::take_off(Fetch& fetch) {
+  ::curl_multi_remove_handle(multi_, fetch.hop->easy());
+  fetch.hop.reset();
+  const auto host = hosts_.find(fetch.url.host);
+  if (--host->second == 0) hosts_.erase(host);
+  const auto found = std::ranges::find(at_work_, &fetch, [](const auto& one) { return one.get(); });
+  std::unique_ptr<Fetch> result = std::move(*found);
   at_work_.erase(found);
-  ::curl_multi_remove_handle(multi_, easy);
-  ::curl_easy_cleanup(easy);
-  if (const auto host = hosts_.find(fetch->first_host); host != hosts_.end() && host->second > 0)
-    --host->second;
-  fetch->done(std::move(status));
+  return result;
 }
 
-std::chrono::milliseconds CurlClient::time_to_poll() const {
-  auto time = kLongestPoll;
+void CurlClient::end_late() {
   const auto now = std::chrono::steady_clock::now();
-  for (const auto& fetch : waiting_)
-    time = std::min(time, std::chrono::ceil<std::chrono::milliseconds>(
-                              std::max(fetch->until - now, std::chrono::nanoseconds(0))));
-  return time;
+  std::erase_if(waiting_, [&](const auto& fetch) {
+    if (fetch->until > now) return false;
+    fetch->call->end(out_of_time());
+    return true;
+  });
+  for (std::size_t i = 0; i < at_work_.size();) {
+    if (at_work_[i]->until > now)
+      ++i;
+    else
+      take_off(*at_work_[i])->call->end(out_of_time());
+  }
+}
+
+void CurlClient::end_all() {
+  for (const auto& fetch : std::exchange(waiting_, {})) fetch->call->end(stopping());
+  while (!at_work_.empty()) take_off(*at_work_.front())->call->end(stopping());
+}
+
+Milliseconds CurlClient::time_to_poll() const {
+  Deadline first = std::chrono::steady_clock::now() + kLongestPoll;
+  for (const Fetches* fetches : {&waiting_, &at_work_})
+    for (const auto& fetch : *fetches) first = std::min(first, fetch->until);
+  const auto left = first - std::chrono::steady_clock::now();
+  return std::max(std::chrono::ceil<Milliseconds>(left), Milliseconds(0));
 }
 
 }  // namespace

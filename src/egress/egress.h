@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,18 +27,21 @@ struct IpAddress {
   std::array<std::uint8_t, 16> bytes{};
   static std::optional<IpAddress> parse(std::string_view text);  // as inet_pton takes it
   bool is_v4() const;
+  std::string text() const;  // an IPv4 one as "a.b.c.d"
   bool operator==(const IpAddress&) const = default;
 };
 
 // Whether an address belongs to the public internet (IANA's special-purpose registries, RFC 6890).
-// Forms of IPv6 that hold an IPv4 address (mapped, compatible, NAT64, 6to4, Teredo) are refused
-// when that one is. Pure.
+// Forms of IPv6 that hold an IPv4 address (mapped, compatible, NAT64, 6to4, Teredo, ISATAP) are
+// refused when that one is, or always. Pure.
 bool is_public(const IpAddress& address);
 
 // "10.0.0.0/8", "fd00::/8".
 class Network {
  public:
+  // Fault::us: it comes from this site's own configuration.
   static Result<Network> parse(std::string_view text);
+  // A network of IPv6, ::/0 too, contains no IPv4 address.
   bool contains(const IpAddress& address) const;
 
  private:
@@ -46,37 +50,48 @@ class Network {
 };
 
 struct Url {
-  std::string text;  // normalised, without fragment
-  std::string host;  // lower case, an IPv6 address without brackets
+  std::string text;    // normalised, ASCII, without fragment; reads as the same Url again
+  std::string scheme;  // "http" or "https"
+  std::string host;    // lower case, without port or last dot; an address as IpAddress::text()
+  std::uint16_t port = 0;
+  std::string path_and_query;  // begins with '/'
   bool operator==(const Url&) const = default;
 };
-// As a stranger wrote it. Fault::client, code "invalid-url", for anything but http and https, for
-// credentials, for control characters or spaces, for more than 8 KiB. Pure.
+// As a stranger wrote it. Fault::client, code "invalid-url", for anything but http:// and https://,
+// for credentials, for control characters or spaces, for more than 8 KiB, for a host that is
+// neither an address nor made of letters, digits, '-', '_' and '.' (international names are taken
+// in their ASCII form, xn--). Pure.
 Result<Url> parse_url(std::string_view text);
 
 struct Options {
   std::vector<Network> allow;  // reachable although not public
   std::string user_agent = "Portcullis";
   std::size_t max_redirects = 5;
-  std::size_t max_per_host = 4;  // at once; more wait, within their time
+  // At once; more wait, within their time. What a redirect leads to counts for the host it is on.
+  std::size_t max_per_host = 4;
   std::size_t max_at_once = 32;
-  std::chrono::milliseconds connect_timeout{4'000};
+  std::chrono::milliseconds connect_timeout{4'000};  // looking up the name included
 };
 
-// Takes a body piece by piece, on the client's thread, so it must be quick. An error ends the fetch
-// and comes back as it is.
+// Takes a body piece by piece, on the client's thread, so it must be quick, and must not throw. An
+// error ends the fetch and comes back as it is. It is called neither after the fetch has come back
+// nor once the awaiting loop is being destroyed.
 using Sink = std::function<Status(ByteView)>;
 
+// Any thread may ask; an answer comes back on the loop of whoever awaits it. A loop may be stopped
+// or destroyed while it is awaited on: the fetch is then nobody's, and ends by itself.
 class Client {
  public:
   static Result<std::unique_ptr<Client>> create(Options options);
-  // What is under way ends with an error, on the loops it came from if they still run.
+  // What is under way ends with an error, code "download-file-error". Does not wait for DNS.
   virtual ~Client() = default;
 
   // GET; `sink` sees the body of a 2xx answer alone. Errors: Fault::client, code "invalid-url",
-  // for the URL or one it leads to; Fault::client, code "address-refused"; Fault::limits, code
-  // "validate-file-size", for more than `max_bytes`; Fault::upstream, code "download-file-error",
-  // for whatever else the origin does, "fetch-timeout" when `timeout`, waiting included, is over.
+  // for the URL or one it leads to; Fault::client, code "address-refused", when a host has none but
+  // refused addresses; Fault::limits, code "validate-file-size", for a body of more than
+  // `max_bytes`; Fault::upstream, code "fetch-timeout", when `timeout` (at most an hour; waiting
+  // for a place included) is over, "download-file-error" for whatever else the origin does, a body
+  // that is compressed although nobody asked for that included.
   virtual Task<Status> fetch(std::string url, std::uint64_t max_bytes,
                              std::chrono::milliseconds timeout, Sink sink) = 0;
 };

@@ -1,8 +1,10 @@
+#include "egress/url.h"
+
 #include <curl/curl.h>
 
 #include <algorithm>
 
-#include "egress/egress.h"
+#include "base/bytes.h"
 
 namespace portcullis::egress {
 
@@ -14,50 +16,94 @@ std::unexpected<Error> invalid(std::string_view why) {
   return fail_with(Fault::client, "invalid-url", "{}", why);
 }
 
-struct Handle {
-  CURLU* url = ::curl_url();
-  Handle() = default;
-  Handle(const Handle&) = delete;
-  Handle& operator=(const Handle&) = delete;
-  ~Handle() { ::curl_url_cleanup(url); }
+// libcurl's own parser, so that what is judged is what is fetched.
+class Parts {
+ public:
+  Parts() : url_(::curl_url()) {}
+  Parts(const Parts&) = delete;
+  Parts& operator=(const Parts&) = delete;
+  ~Parts() { ::curl_url_cleanup(url_); }
 
-  std::optional<std::string> part(CURLUPart what, unsigned flags = 0) const {
+  // A relative one is resolved against what was set before.
+  bool set(const std::string& text) {
+    return url_ && ::curl_url_set(url_, CURLUPART_URL, text.c_str(),
+                                  CURLU_DISALLOW_USER | CURLU_URLENCODE) == CURLUE_OK;
+  }
+  void drop_fragment() { ::curl_url_set(url_, CURLUPART_FRAGMENT, nullptr, 0); }
+  // Empty if there is no such part.
+  std::string get(CURLUPart what, unsigned flags = 0) const {
     char* text = nullptr;
-    if (::curl_url_get(url, what, &text, flags) != CURLUE_OK) return std::nullopt;
+    if (::curl_url_get(url_, what, &text, flags) != CURLUE_OK) return {};
     std::string result(text);
     ::curl_free(text);
     return result;
   }
+
+ private:
+  CURLU* url_;
 };
+
+bool is_plain(char c) {
+  return (c > ' ' && c != 0x7F && c != '\\') || static_cast<signed char>(c) < 0;
+}
+bool is_of_a_name(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+}
+
+// With two slashes and no more, which libcurl alone would not insist on.
+bool begins_like_http(std::string_view text) {
+  const auto colon = text.find(':');
+  if (colon == std::string_view::npos) return false;
+  const std::string scheme = ascii_lower(text.substr(0, colon));
+  const std::string_view rest = text.substr(colon + 1);
+  return (scheme == "http" || scheme == "https") && rest.starts_with("//") &&
+         !rest.starts_with("///");
+}
+
+// Empty if it is no host.
+std::string normal_host(std::string host) {
+  if (host.starts_with('[') && host.ends_with(']')) {
+    const auto address = IpAddress::parse(host.substr(1, host.size() - 2));
+    return address ? address->text() : std::string();
+  }
+  host = ascii_lower(host);
+  while (host.ends_with('.')) host.pop_back();
+  return std::ranges::all_of(host, is_of_a_name) ? host : std::string();
+}
 
 }  // namespace
 
-// libcurl's own parser, so that what is judged is what is fetched.
 Result<Url> parse_url(std::string_view text) {
-  if (text.empty() || text.size() > kLongest) return invalid("no URL, or one that is too long");
-  const auto is_plain = [](char c) { return c > ' ' && c != 0x7F && c != '\\'; };
-  // Bytes beyond ASCII are taken as they are, since people paste such URLs.
-  if (!std::ranges::all_of(text,
-                           [&](char c) { return static_cast<signed char>(c) < 0 || is_plain(c); }))
+  if (text.size() > kLongest) return invalid("a URL that is too long");
+  if (!std::ranges::all_of(text, is_plain))
     return invalid("a URL with spaces or control characters");
-  if (text.find(":///") < text.find_first_of("/?#")) return invalid("no host");
-  const Handle handle;
-  if (!handle.url || ::curl_url_set(handle.url, CURLUPART_URL, std::string(text).c_str(),
-                                    CURLU_DISALLOW_USER) != CURLUE_OK)
-    return invalid("no URL that can be fetched");
-  const auto scheme = handle.part(CURLUPART_SCHEME);
-  if (!scheme || (*scheme != "http" && *scheme != "https"))
-    return invalid("neither http nor https");
-  auto host = handle.part(CURLUPART_HOST);
-  if (!host || host->empty()) return invalid("no host");
-  if (host->starts_with('[') && host->ends_with(']')) *host = host->substr(1, host->size() - 2);
-  for (char& c : *host)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  while (host->size() > 1 && host->ends_with('.')) host->pop_back();
-  ::curl_url_set(handle.url, CURLUPART_FRAGMENT, nullptr, 0);
-  auto whole = handle.part(CURLUPART_URL);
-  if (!whole) return invalid("no URL that can be fetched");
-  return Url{*std::move(whole), *std::move(host)};
+  if (!begins_like_http(text)) return invalid("neither http:// nor https://");
+  Parts parts;
+  if (!parts.set(std::string(text))) return invalid("no URL that can be fetched");
+  parts.drop_fragment();
+  // An address with a zone means something only on the machine that wrote it.
+  if (!parts.get(CURLUPART_ZONEID).empty()) return invalid("an address with a zone");
+  Url url;
+  url.text = parts.get(CURLUPART_URL);
+  url.scheme = parts.get(CURLUPART_SCHEME);
+  url.host = normal_host(parts.get(CURLUPART_HOST));
+  if (url.host.empty()) return invalid("no host");
+  const int port = std::atoi(parts.get(CURLUPART_PORT, CURLU_DEFAULT_PORT).c_str());
+  if (port <= 0 || port > 0xFFFF) return invalid("no such port");
+  url.port = static_cast<std::uint16_t>(port);
+  url.path_and_query = parts.get(CURLUPART_PATH);
+  if (const std::string query = parts.get(CURLUPART_QUERY); !query.empty())
+    url.path_and_query += '?' + query;
+  if (url.text.size() > kLongest) return invalid("a URL that is too long");  // encoded by now
+  return url;
+}
+
+Result<Url> redirected(const Url& from, std::string_view location) {
+  if (location.size() > kLongest || location.contains('\0')) return invalid("a redirect to no URL");
+  Parts parts;
+  if (!parts.set(from.text) || !parts.set(std::string(location)))
+    return invalid("a redirect to no URL");
+  return parse_url(parts.get(CURLUPART_URL));
 }
 
 }  // namespace portcullis::egress
