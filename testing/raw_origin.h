@@ -1,5 +1,5 @@
-// testing/raw_origin.h: an HTTP origin that misbehaves: a thread that gives each connection what a
-// script says.
+// testing/raw_origin.h: an HTTP origin that misbehaves: a thread for each connection, which gives
+// what a script says.
 #pragma once
 
 #include <arpa/inet.h>
@@ -7,9 +7,10 @@
 #include <poll.h>
 #include <sys/socket.h>
 
-#include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <functional>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -19,21 +20,43 @@
 
 namespace portcullis::testing {
 
+// "HTTP/1.1 200 OK" and so on; each of `headers` ends with CRLF.
+inline std::string answer(const std::string& status, const std::string& headers,
+                          const std::string& body = {}) {
+  return "HTTP/1.1 " + status + "\r\n" + headers + "\r\n" + body;
+}
+inline std::string whole(const std::string& body) {
+  return answer("200 OK", "Content-Length: " + std::to_string(body.size()) + "\r\n", body);
+}
+inline std::string redirect(const std::string& to, const std::string& body = {}) {
+  return answer("302 Found",
+                "Location: " + to + "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n",
+                body);
+}
+// Of the head of a request.
+inline std::string path_of(const std::string& head) {
+  const auto start = head.find(' ') + 1;
+  return head.substr(start, head.find(' ', start) - start);
+}
+
 class RawOrigin {
  public:
-  // Gets the head of a request and gives the bytes to answer; the connection is closed after them,
-  // or held open until the origin goes if `hold` is set.
+  // The bytes to answer; the connection is closed after them, or held open until the other end or
+  // this one goes if `hold` is set. With `drip` they are followed by an 'x' each so often, for as
+  // long.
   struct Play {
     std::string bytes;
     bool hold = false;
+    std::chrono::milliseconds drip{0};
   };
+  // Gets the head of a request. Called on the connection's thread.
   using Script = std::function<Play(const std::string& head)>;
 
   explicit RawOrigin(Script script)
       : script_(std::move(script)), listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     sockaddr_in address{};
     address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_ANY);  // 127.0.0.2 as well
+    address.sin_addr.s_addr = htonl(INADDR_ANY);  // all of 127.0.0.0/8
     PORTCULLIS_CHECK(
         ::bind(listener_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 &&
         ::listen(listener_.get(), 128) == 0);
@@ -56,7 +79,11 @@ class RawOrigin {
     return "http://" + host + ':' + std::to_string(port_) + path;
   }
   int connections() const { return connections_; }
-  int most_at_once() const { return most_; }
+  // Of the requests so far.
+  std::vector<std::string> heads() const {
+    const std::scoped_lock lock(mutex_);
+    return heads_;
+  }
 
  private:
   void run() {
@@ -67,37 +94,56 @@ class RawOrigin {
       talks_.emplace_back([this, client = std::move(client)]() mutable { talk(client.get()); });
     }
   }
-  void talk(int client) {
-    const int now = ++at_once_;
-    int most = most_;
-    while (now > most && !most_.compare_exchange_weak(most, now)) {
+
+  // Something to read, or the other end has gone; not if this origin stops.
+  bool wait(int client, std::chrono::milliseconds once) const {
+    pollfd poll{client, POLLIN, 0};
+    return ::poll(&poll, 1, static_cast<int>(once.count())) > 0;
+  }
+  bool has_gone(int client) const {
+    char byte;
+    return ::recv(client, &byte, 1, MSG_DONTWAIT) == 0;
+  }
+  static bool send(int client, std::string_view bytes) {
+    while (!bytes.empty()) {
+      const ssize_t count = ::send(client, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      if (count <= 0) return false;
+      bytes.remove_prefix(static_cast<std::size_t>(count));
     }
+    return true;
+  }
+
+  void talk(int client) {
     std::string head;
     char buffer[4096];
     while (!head.contains("\r\n\r\n")) {
+      if (stopping_) return;
+      if (!wait(client, std::chrono::milliseconds(20))) continue;
       const ssize_t count = ::recv(client, buffer, sizeof buffer, 0);
-      if (count <= 0) break;
+      if (count <= 0) return;
       head.append(buffer, static_cast<std::size_t>(count));
     }
+    {
+      const std::scoped_lock lock(mutex_);
+      heads_.push_back(head);
+    }
     const Play play = script_(head);
-    std::string_view left = play.bytes;
-    while (!left.empty()) {
-      const ssize_t count = ::send(client, left.data(), left.size(), MSG_NOSIGNAL);
-      if (count <= 0) break;
-      left.remove_prefix(static_cast<std::size_t>(count));
+    if (!send(client, play.bytes)) return;
+    const bool drips = play.drip.count() > 0;
+    while ((play.hold || drips) && !stopping_) {
+      if (wait(client, drips ? play.drip : std::chrono::milliseconds(20)) && has_gone(client))
+        return;
+      if (drips && !send(client, "x")) return;
     }
-    while (play.hold && !stopping_) {  // until the other end closes, or all is over
-      pollfd wait{client, POLLIN, 0};
-      if (::poll(&wait, 1, 20) > 0 && ::recv(client, buffer, sizeof buffer, 0) <= 0) break;
-    }
-    --at_once_;
   }
 
   Script script_;
   UniqueFd listener_;
   std::uint16_t port_ = 0;
   std::atomic<bool> stopping_{false};
-  std::atomic<int> connections_{0}, at_once_{0}, most_{0};
+  std::atomic<int> connections_{0};
+  mutable std::mutex mutex_;
+  std::vector<std::string> heads_;
   std::vector<std::thread> talks_;
   std::thread thread_;
 };

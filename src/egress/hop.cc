@@ -164,6 +164,7 @@ Result<std::optional<Url>> Hop::outcome(CURLcode code) {
   if (has_refused_ && !has_vetted_)
     return fail_with(Fault::client, "address-refused", "an address that is not public");
   if (code != CURLE_OK) return origin_failed(::curl_easy_strerror(code));
+  if (status_ == 0) return origin_failed("a head that has no end");  // libcurl takes it
   return std::nullopt;
 }
 

@@ -100,6 +100,9 @@ Result<Url> parse_url(std::string_view text) {
 
 Result<Url> redirected(const Url& from, std::string_view location) {
   if (location.size() > kLongest || location.contains('\0')) return invalid("a redirect to no URL");
+  const std::string scheme = ascii_lower(location.substr(0, location.find(':')));
+  if ((scheme == "http" || scheme == "https") && !begins_like_http(location))
+    return invalid("neither http:// nor https://");
   Parts parts;
   if (!parts.set(from.text) || !parts.set(std::string(location)))
     return invalid("a redirect to no URL");
