@@ -32,6 +32,13 @@ TEST_F(EgressTest, carries_nothing_from_one_answer_to_the_next_request) {
   EXPECT_EQ(origin.heads().back().find("Referer"), std::string::npos);
 }
 
+TEST_F(EgressTest, makes_a_connection_for_each_answer_and_keeps_none) {
+  RawOrigin origin([](const std::string&) { return RawOrigin::Play{whole("a cat"), true}; });
+  EXPECT_EQ(get(origin.url("/")), "a cat");
+  EXPECT_EQ(get(origin.url("/")), "a cat");
+  EXPECT_EQ(origin.connections(), 2);
+}
+
 TEST(EgressEnvironment, holds_no_proxy_for_it) {
   for (const char* name : {"http_proxy", "https_proxy", "all_proxy", "ALL_PROXY"})
     ::setenv(name, "http://127.0.0.1:1/", 1);
@@ -234,21 +241,22 @@ TEST_F(EgressTest, ends_when_whoever_takes_the_bytes_has_had_enough) {
   EXPECT_EQ(status.error().fault, Fault::limits);
 }
 
-// Counts requests that wait for their answer, and answers a round of them when it is full.
+// Holds requests back until there are as many as there may be, so that these are seen to be at work
+// at once, and counts how many are.
 class Rounds {
  public:
-  explicit Rounds(int size, int all) : size_(size), left_(all) {}
+  Rounds(int size, int all) : size_(size), left_(all) {}
   void wait() {
     std::unique_lock lock(mutex_);
     most_ = std::max(most_, ++open_);
     const int round = round_;
-    if (open_ == std::min(size_, left_)) {
-      left_ -= open_;
-      open_ = 0;
+    if (++arrived_ == std::min(size_, left_)) {
+      left_ -= std::exchange(arrived_, 0);
       ++round_;
       full_.notify_all();
     }
     full_.wait(lock, [&] { return round != round_; });
+    --open_;
   }
   int most() {
     const std::scoped_lock lock(mutex_);
@@ -259,7 +267,7 @@ class Rounds {
   std::mutex mutex_;
   std::condition_variable full_;
   const int size_;
-  int left_, open_ = 0, round_ = 0, most_ = 0;
+  int left_, arrived_ = 0, open_ = 0, round_ = 0, most_ = 0;
 };
 
 TEST_F(EgressTest, asks_one_host_for_four_things_at_a_time) {
@@ -296,24 +304,32 @@ TEST_F(EgressThreeAtOnce, asks_all_hosts_together_for_no_more_than_that) {
   EXPECT_EQ(rounds.most(), 3);
 }
 
-TEST_F(EgressThreeAtOnce, lets_those_that_wait_for_a_place_run_out_of_time) {
-  std::latch late(4);
+// The first `places` are held back until all others have run out of time.
+void expect_places(Client& client, const std::vector<std::string>& hosts, std::size_t places) {
+  std::latch late(static_cast<std::ptrdiff_t>(hosts.size() - places));
   RawOrigin origin([&](const std::string&) {
     late.wait();
     return RawOrigin::Play{whole("a cat")};
   });
-  std::vector<std::string> bodies(6);
+  std::vector<std::string> codes(hosts.size());
   const auto one = [&](std::size_t i) -> Task<void> {
-    const bool is_first = i < 2;
-    bodies[i] = co_await fetch(origin.url("/"), 1'000, is_first ? 20s : 100ms);
-    if (!is_first) late.count_down();
+    const bool has_place = i < places;
+    const Status status = co_await client.fetch(origin.url("/", hosts[i]), 1'000,
+                                                has_place ? 20'000ms : 100ms, kDiscard);
+    if (!status) codes[i] = status.error().code;
+    if (!has_place) late.count_down();
   };
   std::vector<Task<void>> tasks;
-  for (std::size_t i = 0; i < bodies.size(); ++i) tasks.push_back(one(i));
+  for (std::size_t i = 0; i < hosts.size(); ++i) tasks.push_back(one(i));
   run_task(all(std::move(tasks)));
-  const std::string no = "fetch-timeout";
-  EXPECT_EQ(bodies, (std::vector<std::string>{"a cat", "a cat", no, no, no, no}));
-  EXPECT_EQ(origin.connections(), 2);
+  for (std::size_t i = 0; i < hosts.size(); ++i)
+    EXPECT_EQ(codes[i], i < places ? "" : "fetch-timeout") << i;
+  EXPECT_EQ(origin.connections(), places);
+}
+
+TEST_F(EgressThreeAtOnce, lets_those_that_wait_for_a_place_run_out_of_time) {
+  expect_places(*client_, std::vector<std::string>(6, "127.0.0.1"), 2);
+  expect_places(*client_, {"127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5"}, 3);
 }
 
 class EgressOnePerHost : public EgressTest {
@@ -348,6 +364,21 @@ TEST_F(EgressOnePerHost, lets_two_hosts_that_redirect_to_each_other_pass) {
   self = &origin;
   EXPECT_EQ(get_all({origin.url("/1", "127.0.0.1"), origin.url("/2", "127.0.0.2")}),
             std::vector<std::string>(2, "a cat"));
+}
+
+class EgressOneAtOnce : public EgressTest {
+ protected:
+  EgressOneAtOnce() : EgressTest(narrow(1, 1)) {}
+};
+
+TEST_F(EgressOneAtOnce, ends_what_it_began_before_it_begins_another) {
+  RawOrigin origin([](const std::string& head) {
+    return RawOrigin::Play{path_of(head) == "/first" ? redirect("/second") : whole("a cat")};
+  });
+  get_all({origin.url("/first"), origin.url("/third")});
+  std::vector<std::string> paths;
+  for (const std::string& head : origin.heads()) paths.push_back(path_of(head));
+  EXPECT_EQ(paths, (std::vector<std::string>{"/first", "/second", "/third"}));
 }
 
 }  // namespace

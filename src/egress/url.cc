@@ -50,14 +50,17 @@ bool is_of_a_name(char c) {
   return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
 }
 
-// With two slashes and no more, which libcurl alone would not insist on.
+// With two slashes and no more, which libcurl alone would not insist on, and a host that is spelled
+// out: what libcurl makes of "%30" it would read otherwise the next time ("0" is 0.0.0.0).
 bool begins_like_http(std::string_view text) {
   const auto colon = text.find(':');
   if (colon == std::string_view::npos) return false;
   const std::string scheme = ascii_lower(text.substr(0, colon));
-  const std::string_view rest = text.substr(colon + 1);
-  return (scheme == "http" || scheme == "https") && rest.starts_with("//") &&
-         !rest.starts_with("///");
+  std::string_view rest = text.substr(colon + 1);
+  if ((scheme != "http" && scheme != "https") || !rest.starts_with("//")) return false;
+  rest.remove_prefix(2);
+  const std::string_view authority = rest.substr(0, rest.find_first_of("/?#"));
+  return !authority.empty() && !authority.contains('%');
 }
 
 // Empty if it is no host.
@@ -77,12 +80,10 @@ Result<Url> parse_url(std::string_view text) {
   if (text.size() > kLongest) return invalid("a URL that is too long");
   if (!std::ranges::all_of(text, is_plain))
     return invalid("a URL with spaces or control characters");
-  if (!begins_like_http(text)) return invalid("neither http:// nor https://");
+  if (!begins_like_http(text)) return invalid("neither http:// nor https:// and a host");
   Parts parts;
   if (!parts.set(std::string(text))) return invalid("no URL that can be fetched");
   parts.drop_fragment();
-  // An address with a zone means something only on the machine that wrote it.
-  if (!parts.get(CURLUPART_ZONEID).empty()) return invalid("an address with a zone");
   Url url;
   url.text = parts.get(CURLUPART_URL);
   url.scheme = parts.get(CURLUPART_SCHEME);
@@ -102,7 +103,7 @@ Result<Url> redirected(const Url& from, std::string_view location) {
   if (location.size() > kLongest || location.contains('\0')) return invalid("a redirect to no URL");
   const std::string scheme = ascii_lower(location.substr(0, location.find(':')));
   if ((scheme == "http" || scheme == "https") && !begins_like_http(location))
-    return invalid("neither http:// nor https://");
+    return invalid("neither http:// nor https:// and a host");
   Parts parts;
   if (!parts.set(from.text) || !parts.set(std::string(location)))
     return invalid("a redirect to no URL");
