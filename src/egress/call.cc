@@ -9,7 +9,6 @@ namespace portcullis::egress {
 // loop goes. Used on the loop's thread alone, and by whoever destroys the loop.
 class Loop final : public asio::execution_context::service {
  public:
-  using key_type = Loop;
   inline static asio::execution_context::id id;
 
   explicit Loop(asio::execution_context& context) : service(context) {}
@@ -27,44 +26,42 @@ class Loop final : public asio::execution_context::service {
 };
 
 void Call::keep(std::move_only_function<void()> handler, Executor executor) {
-  handler_ = std::move(handler);
-  work_.emplace(executor);
+  waiter_ = std::make_unique<Waiter>(std::move(handler), asio::make_work_guard(executor));
   Loop::of(executor).add(shared_from_this());
 }
 
 Status Call::give(ByteView bytes) {
   const std::scoped_lock lock(mutex_);
-  if (!handler_) return fail(Fault::us, "nobody waits for the fetch any more");
+  if (!waiter_) return fail(Fault::us, "nobody waits for the fetch any more");
   return sink_(bytes);
 }
 
 void Call::end(Status status) {
   const std::scoped_lock lock(mutex_);
   sink_ = nullptr;
-  if (!handler_) return;
+  if (!waiter_) return;
   status_ = std::move(status);
-  asio::post(work_->get_executor(), [self = shared_from_this()] { self->resume(); });
+  asio::post(waiter_->work.get_executor(), [self = shared_from_this()] { self->resume(); });
 }
 
 void Call::resume() {
-  std::move_only_function<void()> handler;
+  std::unique_ptr<Waiter> waiter;
   {
     const std::scoped_lock lock(mutex_);
-    handler.swap(handler_);
-    if (!handler) return;
-    Loop::of(work_->get_executor()).remove(shared_from_this());
-    work_.reset();
+    waiter.swap(waiter_);
   }
-  handler();
+  if (!waiter) return;
+  Loop::of(waiter->work.get_executor()).remove(shared_from_this());
+  waiter->work.reset();
+  waiter->handler();
 }
 
 void Call::abandon() {
-  std::move_only_function<void()> handler;  // destroyed after the lock is given up, as is the sink
+  std::unique_ptr<Waiter> waiter;  // destroyed after the lock is given up, as is the sink
   Sink sink;
   const std::scoped_lock lock(mutex_);
-  handler.swap(handler_);
+  waiter.swap(waiter_);
   sink.swap(sink_);
-  work_.reset();
 }
 
 }  // namespace portcullis::egress

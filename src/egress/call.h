@@ -39,7 +39,11 @@ class Call : public std::enable_shared_from_this<Call> {
 
  private:
   friend class Loop;
-  using Work = asio::executor_work_guard<Executor>;
+  // What is held of the coroutine; its loop runs on as long as it is.
+  struct Waiter {
+    std::move_only_function<void()> handler;
+    asio::executor_work_guard<Executor> work;
+  };
 
   void keep(std::move_only_function<void()> handler, Executor executor);
   void resume();
@@ -47,8 +51,7 @@ class Call : public std::enable_shared_from_this<Call> {
 
   std::mutex mutex_;  // held while the sink is called
   Sink sink_;
-  std::move_only_function<void()> handler_;  // empty once the coroutine is on its way, or gone
-  std::optional<Work> work_;                 // the loop runs on as long as it is awaited on
+  std::unique_ptr<Waiter> waiter_;  // null once the coroutine is on its way, or gone
   Status status_;
 };
 

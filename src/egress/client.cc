@@ -159,11 +159,12 @@ void CurlClient::end_finished() {
 // before the others for one at the next.
 void CurlClient::go_on(std::unique_ptr<Fetch> fetch, Result<std::optional<Url>> outcome) {
   if (!outcome) return fetch->call->end(std::unexpected(std::move(outcome).error()));
-  if (!*outcome) return fetch->call->end({});
+  std::optional<Url> next = *std::move(outcome);
+  if (!next) return fetch->call->end({});
   if (++fetch->redirects > options_.max_redirects)
     return fetch->call->end(
         fail_with(Fault::upstream, "download-file-error", "too many redirects"));
-  fetch->url = **std::move(outcome);
+  fetch->url = *std::move(next);
   waiting_.push_front(std::move(fetch));
 }
 

@@ -320,6 +320,7 @@ void expect_places(Client& client, const std::vector<std::string>& hosts, std::s
     if (!has_place) late.count_down();
   };
   std::vector<Task<void>> tasks;
+  tasks.reserve(hosts.size());
   for (std::size_t i = 0; i < hosts.size(); ++i) tasks.push_back(one(i));
   run_task(all(std::move(tasks)));
   for (std::size_t i = 0; i < hosts.size(); ++i)

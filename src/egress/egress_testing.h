@@ -50,6 +50,7 @@ class EgressTest : public ::testing::Test {
     std::vector<std::string> bodies(urls.size());
     const auto one = [&](std::size_t i) -> Task<void> { bodies[i] = co_await fetch(urls[i]); };
     std::vector<Task<void>> tasks;
+    tasks.reserve(urls.size());
     for (std::size_t i = 0; i < urls.size(); ++i) tasks.push_back(one(i));
     run_task(all(std::move(tasks)));
     return bodies;

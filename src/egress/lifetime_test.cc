@@ -120,6 +120,7 @@ TEST_F(Lifetime, each_answer_comes_back_on_the_loop_that_asked) {
   RawOrigin origin([](const std::string&) { return RawOrigin::Play{whole("a cat")}; });
   std::vector<std::thread> threads;
   std::atomic<int> right{0};
+  threads.reserve(4);
   for (int i = 0; i < 4; ++i)
     threads.emplace_back([&] {
       const auto here = std::this_thread::get_id();

@@ -21,6 +21,7 @@ class Program {
  public:
   explicit Program(std::vector<std::string> arguments) {
     std::vector<char*> raw;
+    raw.reserve(arguments.size() + 1);
     for (std::string& argument : arguments) raw.push_back(argument.data());
     raw.push_back(nullptr);
     int ends[2];
