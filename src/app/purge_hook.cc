@@ -25,8 +25,9 @@ std::string purge_lines(const std::vector<std::string>& aliases,
   std::string text;
   for (const std::string& alias : aliases)
     for (const char* path : {"/pictrs/image/", "/api/v4/image/"}) {
-      if (hosts.empty()) text += path + alias + '\n';
-      for (const std::string& host : hosts) text += "https://" + host + path + alias + '\n';
+      if (hosts.empty()) text += fmt::format("{}{}\n", path, alias);
+      for (const std::string& host : hosts)
+        text += fmt::format("https://{}{}{}\n", host, path, alias);
     }
   return text;
 }

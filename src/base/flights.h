@@ -43,6 +43,7 @@ class Flights {
       co_await flight->wait();
     }
     if (flight->error) std::rethrow_exception(flight->error);
+    PORTCULLIS_CHECK(flight->value.has_value());
     co_return *flight->value;
   }
 

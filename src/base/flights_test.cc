@@ -17,6 +17,7 @@ TEST(Flights, do_the_work_of_many_once) {
   const auto one = [&]() -> Task<void> { sum += co_await flights.join("key", make); };
   const auto many = [&]() -> Task<void> {
     std::vector<Task<void>> tasks;
+    tasks.reserve(10);
     for (int i = 0; i < 10; ++i) tasks.push_back(one());
     co_await all(std::move(tasks));
   };

@@ -22,8 +22,10 @@ Backgrounded::Claim Backgrounded::claim(const std::string& id) {
   const std::scoped_lock lock(mutex_);
   const auto found = entries_.find(id);
   if (found == entries_.end()) return {};
-  if (!found->second.outcome) return {State::working, std::nullopt};
-  Claim claim{State::done, std::move(found->second.outcome)};
+  std::optional<Outcome>& outcome = found->second.outcome;
+  Claim claim{.state = State::working};
+  if (!outcome) return claim;
+  claim = {State::done, *std::move(outcome)};
   entries_.erase(found);
   return claim;
 }

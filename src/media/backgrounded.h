@@ -30,7 +30,7 @@ class Backgrounded {
   enum class State { unknown, working, done };
   struct Claim {
     State state = State::unknown;
-    std::optional<Outcome> outcome;  // when done: it is no longer known then
+    Outcome outcome = std::unexpected(NotTaken{});  // when done: it is no longer known then
   };
   Claim claim(const std::string& id);
   // Those that were not claimed since `before` are forgotten; gives what they had stored.

@@ -54,7 +54,8 @@ Task<Taken> Ingest::take(const Spool& spool, Order order, SteadyTime received, D
     }
     auto uploaded = co_await stored_or_answer(order, screening);
     if (!uploaded) co_return std::unexpected(NotTaken{std::move(uploaded).error()});
-    if (*uploaded) co_return *std::move(*uploaded);
+    std::optional<Uploaded> stored = *std::move(uploaded);
+    if (stored) co_return *std::move(stored);
   }
   co_return std::unexpected(NotTaken{storage_unavailable()});
 }
@@ -69,8 +70,9 @@ Task<std::optional<Taken>> Ingest::take_remembered(const Digests& digests, std::
   if (!is_remembered) co_return std::nullopt;
   auto uploaded = co_await stored_or_answer(order, screening);
   if (!uploaded) co_return Taken(std::unexpected(NotTaken{std::move(uploaded).error()}));
-  if (!*uploaded) co_return std::nullopt;
-  co_return Taken(*std::move(*uploaded));
+  std::optional<Uploaded> stored = *std::move(uploaded);
+  if (!stored) co_return std::nullopt;
+  co_return Taken(*std::move(stored));
 }
 
 Task<std::optional<NotTaken>> Ingest::judged(const Order& order, const scan::Screening& screening,

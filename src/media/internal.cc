@@ -184,8 +184,9 @@ Task<net::Response> Internal::identifier(std::string alias) {
   const auto found =
       co_await shared_.services.db.run([&] { return shared_.services.store.find(alias); });
   if (!found) co_return storage_trouble(found.error());
-  if (!*found) co_return no_such_alias().error();
-  const std::string hex = (*found)->alias.blob.hex();
+  const std::optional<store::AliasAndDetails>& row = *found;
+  if (!row) co_return no_such_alias().error();
+  const std::string hex = row->alias.blob.hex();
   co_return json_answer(
       200, json::serialize(json::object{
                {"msg", "ok"},
@@ -233,7 +234,7 @@ Task<net::Response> Internal::set_not_found(net::BodyReader& body) {
 Task<std::string> Internal::not_found_alias() {
   const auto found =
       co_await shared_.services.db.run([&] { return shared_.services.store.setting(kNotFound); });
-  co_return found && *found ? **found : std::string();
+  co_return found ? found->value_or("") : std::string();
 }
 
 Task<net::Response> Internal::hashes(const Route& route) {

@@ -132,10 +132,11 @@ Task<Taken> Remotes::download_remote(Order order) {
 }
 
 Task<std::optional<Taken>> Remotes::remembered(const Order& order) {
-  const auto remote = co_await look_up(order.url);
-  if (!remote) co_return Taken(std::unexpected(NotTaken{remote.error()}));
-  if (!*remote || !(*remote)->fetch) co_return std::nullopt;
-  const store::Fetch& fetch = *(*remote)->fetch;
+  const auto found = co_await look_up(order.url);
+  if (!found) co_return Taken(std::unexpected(NotTaken{found.error()}));
+  const std::optional<store::Remote>& remote = *found;
+  if (!remote || !remote->fetch) co_return std::nullopt;
+  const store::Fetch& fetch = *remote->fetch;
   if (shared_.services.clock.now() - fetch.when > shared_.options.keep_proxied)
     co_return std::nullopt;
   if (fetch.refused) co_return Taken(std::unexpected(NotTaken{content_refused(), true}));
@@ -183,10 +184,11 @@ Task<Answered<std::string>> Remotes::alias_of(std::string url) {
   auto subject = subject_of(std::move(url));
   if (!subject) co_return no_such_proxy();
   if (!subject->alias.empty()) co_return std::move(subject->alias);
-  const auto remote = co_await look_up(subject->url);
-  if (!remote) co_return std::unexpected(remote.error());
-  if (!*remote || (*remote)->alias.empty()) co_return no_such_proxy();
-  co_return (*remote)->alias;
+  const auto found = co_await look_up(subject->url);
+  if (!found) co_return std::unexpected(found.error());
+  const std::optional<store::Remote>& remote = *found;
+  if (!remote || remote->alias.empty()) co_return no_such_proxy();
+  co_return remote->alias;
 }
 
 Task<Answered<StoredPointer>> Remotes::proxied(const net::Request& request, std::string url,

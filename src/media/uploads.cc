@@ -106,7 +106,7 @@ Task<net::Response> Uploads::claim(const Route& route) {
       case Backgrounded::State::unknown:
         co_return error_answer(400, "already-claimed", "Upload was already claimed");
       case Backgrounded::State::done: {
-        auto& outcome = *claim.outcome;
+        auto& outcome = claim.outcome;
         if (outcome) co_return json_answer(200, uploaded_json({*std::move(outcome)}));
         net::Response refused = std::move(outcome).error().answer;
         refused.status = 422;

@@ -32,8 +32,9 @@ Task<Result<StoredPointer>> Variants::find_or_make(StoredPointer of, image::Vari
 Task<Result<StoredPointer>> Variants::make_and_store(StoredPointer of, image::Variant variant) {
   // Somebody may have made it between the first look and the taking off.
   if (StoredPointer stored = CO_TRY(co_await find(of, variant.key))) co_return stored;
-  variant.rendering.quality =
-      shared_.options.quality[static_cast<std::size_t>(*variant.rendering.format)];
+  const auto format =
+      static_cast<std::size_t>(variant.rendering.format.value_or(decoder::Format::jpeg));
+  variant.rendering.quality = shared_.options.quality[format];
   const Made made = CO_TRY(co_await make(of, variant.rendering));
   Services& services = shared_.services;
   const WallTime now = services.clock.now();

@@ -533,6 +533,7 @@ TEST_P(Derived, pages_go_from_the_newest_to_the_oldest_and_back) {
   ASSERT_TRUE(add_variant("a", "webp", "no alias of its own"));
   const auto names = [](const BlobPage& page) {
     std::vector<std::string> all;
+    all.reserve(page.entries.size());
     for (const BlobEntry& entry : page.entries)
       all.push_back(fmt::format("{}", fmt::join(entry.aliases, "+")));
     return all;

@@ -6,8 +6,8 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace portcullis;
   using namespace portcullis::decoder;
-  static const bool kQuiet = (start_vips(), true);
-  (void)kQuiet;
+  static const bool started = (start_vips(), true);
+  (void)started;
   const auto apng = read_apng({reinterpret_cast<const std::byte*>(data), size}, 20);
   if (!apng || std::uint64_t{apng->width} * apng->height > 100'000) return 0;
   try {

@@ -40,7 +40,7 @@ VImage nearly(const VImage& image, int width, int height) {
 VImage fitted(const VImage& whole, Size size, Kernel kernel) {
   const auto width = static_cast<int>(size.width), height = static_cast<int>(size.height);
   if (whole.width() == width && whole.height() == height) return whole;
-  const VImage image = nearly(whole, width, height);
+  VImage image = nearly(whole, width, height);
   if (image.width() == width && image.height() == height) return image;
   return weighed_by_alpha(image, [&](const VImage& weighed) {
     VImage result = weighed.resize(static_cast<double>(width) / image.width(),

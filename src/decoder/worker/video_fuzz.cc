@@ -5,8 +5,8 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace portcullis;
   using namespace portcullis::decoder;
-  static const bool kQuiet = (start_vips(), true);
-  (void)kQuiet;
+  static const bool started = (start_vips(), true);
+  (void)started;
   const ByteView bytes(reinterpret_cast<const std::byte*>(data), size);
   VideoRules rules;
   rules.limits = {640, 640, 100'000, 1u << 20, 30};
