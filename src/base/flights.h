@@ -42,9 +42,9 @@ class Flights {
     } else {
       co_await flight->wait();
     }
-    if (flight->error) std::rethrow_exception(flight->error);
-    PORTCULLIS_CHECK(flight->value.has_value());
-    co_return *flight->value;
+    const std::optional<Value>& value = flight->value;
+    if (!value) std::rethrow_exception(flight->error);
+    co_return *value;
   }
 
   // Gives up all who wait, before the loops that they are on go.
