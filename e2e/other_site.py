@@ -1,7 +1,10 @@
 """A site of other people as the tests of the contract need it: pictures, redirects, and an origin's every way to fail or to lie."""
+import contract
 import pictures
+import pytest
 import wire
 from contract import quoted
+from origin import Origin
 
 CAT = pictures.jpeg(1)  # 640 x 480
 DOG = pictures.png(2)
@@ -103,3 +106,15 @@ def page(origin, name, data=CAT, content_type="image/jpeg"):
     """A page that no other test asks for; its address."""
     origin.pages[f"/{name}"] = (content_type, data)
     return origin.url(f"/{name}")
+
+
+@pytest.fixture(scope="module")
+def gate(binaries, room):
+    with contract.running(binaries, room, profile="strict", media={"max_file_size": "1 MiB"}, egress={"timeout": "3s"}) as gate:
+        yield gate
+
+
+@pytest.fixture(scope="module")
+def origin():
+    with Origin(PAGES) as site:
+        yield site

@@ -10,19 +10,8 @@ import wire
 from contract import is_error, is_nothing, is_taken, quoted, rows
 from gate import REFUSED, wait_until
 from origin import Origin
+from other_site import gate, origin  # noqa: F401  (fixtures)
 from other_site import CAT, DOG, PIG, MOVING, FAILED, RELAYED, PAGES, download, fetches, is_picture, page, proxied, redirect
-
-
-@pytest.fixture(scope="module")
-def gate(binaries, room):
-    with contract.running(binaries, room, profile="strict", media={"max_file_size": "1 MiB"}, egress={"timeout": "3s"}) as gate:
-        yield gate
-
-
-@pytest.fixture(scope="module")
-def origin():
-    with Origin(PAGES) as site:
-        yield site
 
 
 @pytest.fixture

@@ -4,19 +4,8 @@ import pictures
 import pytest
 from contract import internal, is_error, is_nothing, is_taken, quoted, stored
 from origin import Origin
+from other_site import gate, origin  # noqa: F401  (fixtures)
 from other_site import CAT, FAILED, RELAYED, PAGES, download, fetches, is_picture, page, proxied
-
-
-@pytest.fixture(scope="module")
-def gate(binaries, room):
-    with contract.running(binaries, room, profile="strict", media={"max_file_size": "1 MiB"}, egress={"timeout": "3s"}) as gate:
-        yield gate
-
-
-@pytest.fixture(scope="module")
-def origin():
-    with Origin(PAGES) as site:
-        yield site
 
 
 def fetched(gate):

@@ -7,19 +7,8 @@ import pytest
 import wire
 from contract import internal, is_error, is_nothing, quoted
 from origin import Origin
+from other_site import gate, origin  # noqa: F401  (fixtures)
 from other_site import CAT, DOG, PIG, FAILED, RELAYED, PAGES, as_it_is, fetches, is_picture, page, proxied
-
-
-@pytest.fixture(scope="module")
-def gate(binaries, room):
-    with contract.running(binaries, room, profile="strict", media={"max_file_size": "1 MiB"}, egress={"timeout": "3s"}) as gate:
-        yield gate
-
-
-@pytest.fixture(scope="module")
-def origin():
-    with Origin(PAGES) as site:
-        yield site
 
 
 def test_a_proxied_picture_is_fetched_once(gate, origin):

@@ -19,7 +19,6 @@ struct StoredPicture {
   WallTime created;
   std::shared_ptr<const UniqueFd> fd;
   std::uint64_t size = 0;
-  std::string delete_token;  // of the alias it was found by; empty for a variant
 };
 using StoredPointer = std::shared_ptr<const StoredPicture>;
 

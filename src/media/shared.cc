@@ -65,11 +65,9 @@ Task<Result<StoredPointer>> stored_by_alias(Shared& shared, std::string alias) {
   Services& services = shared.services;
   auto found = CO_TRY(co_await services.db.run([&] { return services.store.find(alias); }));
   if (!found) co_return fail_with(Fault::client, "alias-not-found", "No such alias");
-  StoredPointer stored =
-      CO_TRY(co_await open_stored(shared, {.blob = found->alias.blob,
-                                           .details = std::move(found->details),
-                                           .created = found->alias.created,
-                                           .delete_token = std::move(found->alias.delete_token)}));
+  StoredPointer stored = CO_TRY(co_await open_stored(shared, {.blob = found->alias.blob,
+                                                              .details = std::move(found->details),
+                                                              .created = found->alias.created}));
   shared.hot.keep(alias, stored, epoch);
   co_return stored;
 }

@@ -24,7 +24,6 @@ Task<Result<StoredPointer>> Variants::find(StoredPointer of, std::string key) {
 
 Task<Result<StoredPointer>> Variants::find_or_make(StoredPointer of, image::Variant variant) {
   if (StoredPointer stored = CO_TRY(co_await find(of, variant.key))) co_return stored;
-  // A whole function of its own: a coroutine must not be a lambda with captures.
   co_return co_await flights_.join(variant_key(of->blob, variant.key),
                                    [&] { return make_and_store(of, variant); });
 }
