@@ -14,7 +14,5 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto text = portcullis::as_text(bytes);
   (void)evidence::private_key_from(text);
   (void)evidence::public_key_from(text, evidence::Purpose::review);
-  if (const auto head = evidence::head_from(text))
-    PORTCULLIS_CHECK(evidence::head_from(evidence::to_text(*head)) == head);
   return 0;
 }

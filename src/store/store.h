@@ -19,6 +19,7 @@
 #include "base/digest.h"
 #include "base/result.h"
 #include "policy/policy.h"
+#include "store/ledger.h"
 
 namespace portcullis::store {
 
@@ -38,23 +39,15 @@ struct Alias {
   Sha256 blob;
   WallTime created;
   policy::Origin source = policy::Origin::upload;
-  std::string parent = {};  // the alias it was derived from, with which it goes; empty: none
-  std::string url = {};     // where it was fetched; empty: nowhere
+  std::string parent = {};    // the alias it was derived from, with which it goes; empty: none
+  std::string url = {};       // where it was fetched; empty: nowhere
+  std::string uploader = {};  // Lemmy's local_user.id, as the upload claimed; empty: nobody
   bool operator==(const Alias&) const = default;
 };
 
 struct AliasAndDetails {
   Alias alias;
   Details details;
-};
-
-struct VerdictRecord {
-  std::string id;  // a uuid
-  Sha256 original;
-  std::string ruleset;  // digest of policy, lists and models it was decided under
-  policy::Verdict verdict;
-  policy::Facts facts;
-  WallTime when;
 };
 
 // One signal's remembered answer about an original. Unanswered is never remembered.
@@ -71,6 +64,8 @@ struct RenditionRecord {
   std::string operations;  // canonical text of what was asked of the decoder, its version included
   Sha256 blob;
   std::string facts;  // JSON of what the decoder saw (format, size, fingerprints)
+  // Of the original as well, for lists that come later; none: written before this was kept.
+  std::optional<Digests> digests = std::nullopt;
 };
 
 enum class SwitchState { open, closed };  // of `uploads`
@@ -149,10 +144,8 @@ struct Counts {
   std::uint64_t blob_bytes = 0;
 };
 
-class Store {
+class Store : public Ledger {
  public:
-  virtual ~Store() = default;
-
   // --- an upload, in two transactions (design §4.8) ---
   // First: claims the digest. The blob becomes `pending` for this claim unless it is stored
   // already; a digest that is being swept is waited for (Fault::limits after a while). The blob may
@@ -180,11 +173,6 @@ class Store {
   // Gives a claim up; the sweeper removes the blob if nothing else holds it.
   virtual Status abandon(std::int64_t claim) = 0;
 
-  // A verdict without a picture: refusals.
-  virtual Status record(const VerdictRecord& verdict) = 0;
-  // Newest first.
-  virtual Result<std::vector<VerdictRecord>> recent_verdicts(std::size_t most) = 0;
-
   // --- serving ---
   virtual Result<std::optional<AliasAndDetails>> find(const std::string& alias) = 0;
   virtual Result<std::optional<RenditionRecord>> rendition(const Sha256& original,
@@ -192,6 +180,12 @@ class Store {
   virtual Result<std::optional<Details>> details(const Sha256& blob) = 0;
   // RenditionRecord::facts of some original that the blob was made of; empty if there is none.
   virtual Result<std::string> facts_of(const Sha256& blob) = 0;
+  // What is known of the originals that a blob was made of, and where it stands.
+  struct Provenance {
+    std::vector<RenditionRecord> originals;
+    std::vector<Alias> aliases;
+  };
+  virtual Result<Provenance> provenance(const Sha256& blob) = 0;
   struct VariantAndDetails {
     Sha256 blob;
     Details details;
@@ -246,6 +240,12 @@ class Store {
   virtual Result<std::vector<std::string>> purge(const std::string& alias) = 0;
   // A blob whose file is lost: the same, by its digest.
   virtual Result<std::vector<std::string>> forget_blob(const Sha256& blob) = 0;
+  // Takes a picture off the site because of a verdict: all its aliases, those derived from them and
+  // its variants go, and each alias is remembered as gone. With the verdict, in one commit.
+  virtual Result<std::vector<std::string>> unpublish(const Sha256& blob,
+                                                     const VerdictRecord& verdict) = 0;
+  // Whether an alias was unpublished.
+  virtual Result<bool> is_gone(const std::string& alias) = 0;
   // Stored blobs after `after` in the order of their digests, at most `most`.
   virtual Result<std::vector<Sha256>> stored_after(const std::optional<Sha256>& after,
                                                    std::size_t most) = 0;

@@ -1,5 +1,4 @@
-// What every Store must do, whichever database is behind it. A new engine is one more line at the
-// end.
+// What every Store must do, whichever database is behind it.
 #include <gtest/gtest.h>
 
 #include <functional>
@@ -8,19 +7,13 @@
 #include <thread>
 
 #include "base/id.h"
+#include "store/engines_testing.h"
 #include "store/store.h"
 #include "testing/temporary_folder.h"
 #include "testing/virtual_clock.h"
 
 namespace portcullis::store {
 namespace {
-
-struct Engine {
-  const char* name;
-  std::function<Result<std::unique_ptr<Store>>(const std::filesystem::path& folder,
-                                               const Clock& clock)>
-      open;
-};
 
 class StoreTest : public ::testing::TestWithParam<Engine> {
  protected:
@@ -576,12 +569,6 @@ TEST_P(Derived, settings_are_kept) {
   restart();
   EXPECT_EQ(**store_->setting("not-found"), "b.png");
 }
-
-const auto kEngines =
-    ::testing::Values(Engine{"sqlite", [](const std::filesystem::path& folder, const Clock& clock) {
-                               return open_sqlite({.file = folder / "store.sqlite"}, clock);
-                             }});
-const auto kEngineName = [](const auto& info) { return std::string(info.param.name); };
 
 INSTANTIATE_TEST_SUITE_P(Engines, StoreTest, kEngines, kEngineName);
 INSTANTIATE_TEST_SUITE_P(Engines, Derived, kEngines, kEngineName);

@@ -44,9 +44,21 @@ Status insert_alias(Connection& connection, const Alias& alias) {
     return text.empty() ? std::nullopt : std::optional<std::string_view>(text);
   };
   TRY(TRY(connection.prepare("INSERT INTO alias (alias, delete_token, blob, created, source, "
-                             "parent, url) VALUES (?, ?, ?, ?, ?, ?, ?)"))
+                             "parent, url, uploader) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"))
           .bind(alias.alias, alias.delete_token, alias.blob, alias.created,
-                policy::name(alias.source), or_none(alias.parent), or_none(alias.url))
+                policy::name(alias.source), or_none(alias.parent), or_none(alias.url),
+                or_none(alias.uploader))
+          .run());
+  return {};
+}
+
+Status insert_rendition(Connection& connection, const RenditionRecord& rendition) {
+  std::optional<std::string> sha1, md5;
+  if (rendition.digests) sha1 = rendition.digests->sha1.hex(), md5 = rendition.digests->md5.hex();
+  TRY(TRY(connection.prepare("INSERT OR REPLACE INTO rendition (original, operations, blob, facts, "
+                             "sha1, md5) VALUES (?, ?, ?, ?, ?, ?)"))
+          .bind(rendition.original, rendition.operations, rendition.blob, rendition.facts, sha1,
+                md5)
           .run());
   return {};
 }
@@ -108,10 +120,7 @@ Status SqliteStore::publish(const Publication& publication) {
     TRY(insert_alias(connection, alias));
     if (publication.verdict) TRY(insert_verdict(connection, *publication.verdict, facts));
     if (const auto& rendition = publication.rendition)
-      TRY(TRY(connection.prepare("INSERT OR REPLACE INTO rendition (original, operations, blob, "
-                                 "facts) VALUES (?, ?, ?, ?)"))
-              .bind(rendition->original, rendition->operations, rendition->blob, rendition->facts)
-              .run());
+      TRY(insert_rendition(connection, *rendition));
     if (!publication.proxied.empty())
       TRY(TRY(connection.prepare("INSERT INTO remote (url, alias, accessed) VALUES (?, ?, ?) ON "
                                  "CONFLICT (url) DO UPDATE SET alias = excluded.alias, accessed = "
@@ -181,6 +190,34 @@ Result<std::vector<std::string>> remove_aliases_of(Connection& connection, const
     }
     TRY(remove_alias(connection, alias, blob, gone));
   }
+}
+
+Result<std::vector<std::string>> SqliteStore::unpublish(const Sha256& blob,
+                                                        const VerdictRecord& verdict) {
+  using Aliases = std::vector<std::string>;
+  const std::string facts = policy::to_json(verdict.facts);
+  return writer_.run<Aliases>([&](Connection& connection) -> Result<Aliases> {
+    TRY(insert_verdict(connection, verdict, facts));
+    Aliases gone = TRY(remove_aliases_of(connection, blob));
+    for (const std::string& alias : gone)
+      TRY(TRY(connection.prepare("INSERT OR REPLACE INTO gone (alias, verdict, gone) VALUES (?, ?, "
+                                 "?)"))
+              .bind(alias, verdict.id, verdict.when)
+              .run());
+    TRY(append_audit(
+        connection, verdict.when,
+        {.actor = "server",
+         .action = "unpublish",
+         .subject = verdict.id,
+         .details = fmt::format(R"({{"blob":"{}","aliases":{}}})", blob.hex(), gone.size())}));
+    return gone;
+  });
+}
+
+Result<bool> SqliteStore::is_gone(const std::string& alias) {
+  return readers_.with_one([&](Connection& connection) -> Result<bool> {
+    return TRY(connection.prepare("SELECT 1 FROM gone WHERE alias = ?")).bind(alias).step();
+  });
 }
 
 Status SqliteStore::abandon(std::int64_t claim) {

@@ -101,9 +101,15 @@ void Query::bind_one(int place, std::string_view value) {
                       SQLITE_TRANSIENT, SQLITE_UTF8);
 }
 
-void Query::bind_one(int place, const Sha256& value) {
-  sqlite3_bind_blob(statement_, place, value.bytes.data(), static_cast<int>(Sha256::kSize),
-                    SQLITE_TRANSIENT);
+void Query::bind_one(int place, ByteView value) {
+  // A null pointer would bind NULL.
+  sqlite3_bind_blob64(statement_, place, value.data() ? static_cast<const void*>(value.data()) : "",
+                      value.size(), SQLITE_TRANSIENT);
+}
+
+Bytes Query::bytes(int column) const {
+  const auto* data = static_cast<const std::byte*>(sqlite3_column_blob(statement_, column));
+  return data ? Bytes(data, data + sqlite3_column_bytes(statement_, column)) : Bytes();
 }
 
 Result<std::unique_ptr<Connection>> Connection::open(const std::filesystem::path& file,

@@ -17,6 +17,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "base/bytes.h"
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/result.h"
@@ -50,6 +51,7 @@ class Query {
   std::string text(int column) const;
   // Fault::storage when the value has another length.
   Result<Sha256> digest(int column) const;
+  Bytes bytes(int column) const;
   WallTime time(int column) const { return WallTime{std::chrono::microseconds{integer(column)}}; }
 
  private:
@@ -66,7 +68,9 @@ class Query {
     bind_one(place, static_cast<std::int64_t>(value));
   }
   void bind_one(int place, std::string_view value);
-  void bind_one(int place, const Sha256& value);
+  void bind_one(int place, const Sha256& value) { bind_one(place, ByteView(value.bytes)); }
+  void bind_one(int place, const Bytes& value) { bind_one(place, ByteView(value)); }
+  void bind_one(int place, ByteView value);
   void bind_one(int place, WallTime value) {
     bind_one(place, static_cast<std::int64_t>(value.time_since_epoch().count()));
   }

@@ -89,6 +89,46 @@ CREATE TRIGGER variant_added AFTER INSERT ON variant
 CREATE TRIGGER variant_removed AFTER DELETE ON variant
   BEGIN UPDATE total SET bytes = bytes - old.bytes WHERE name = 'variants'; END;
 )sql",
+    // 3: evidence, the audit chain, pictures that were taken off, jobs; who uploaded what.
+    R"sql(
+CREATE TABLE evidence (
+  id TEXT PRIMARY KEY, original BLOB NOT NULL,
+  kept INTEGER NOT NULL CHECK (kept IN (0, 1)),         -- held, preserved
+  state INTEGER NOT NULL CHECK (state IN (0, 1, 2)),    -- kept, released, destroyed
+  rule TEXT NOT NULL, report_due INTEGER NOT NULL, bytes INTEGER NOT NULL,
+  since INTEGER NOT NULL, keep_until INTEGER NOT NULL, legal_hold TEXT NOT NULL, ended INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX evidence_original ON evidence (original) WHERE state = 0;
+CREATE INDEX evidence_until ON evidence (keep_until) WHERE state = 0;
+CREATE TABLE attempt (
+  number INTEGER PRIMARY KEY, evidence TEXT NOT NULL REFERENCES evidence,
+  verdict TEXT NOT NULL, tried INTEGER NOT NULL, origin TEXT NOT NULL,
+  uploader TEXT NOT NULL, salt BLOB NOT NULL, context BLOB NOT NULL
+) STRICT;
+CREATE INDEX attempt_evidence ON attempt (evidence);
+CREATE INDEX attempt_uploader ON attempt (uploader) WHERE uploader <> '';
+CREATE TABLE audit (
+  sequence INTEGER PRIMARY KEY, done INTEGER NOT NULL, actor TEXT NOT NULL, action TEXT NOT NULL,
+  subject TEXT NOT NULL, details TEXT NOT NULL, personal BLOB, previous BLOB NOT NULL,
+  hash BLOB NOT NULL
+) STRICT;
+CREATE TABLE gone (
+  alias TEXT PRIMARY KEY, verdict TEXT NOT NULL, gone INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE job (
+  id TEXT PRIMARY KEY, kind TEXT NOT NULL UNIQUE, cursor TEXT NOT NULL,
+  done INTEGER NOT NULL, found INTEGER NOT NULL, started INTEGER NOT NULL, updated INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+ALTER TABLE rendition ADD COLUMN sha1 TEXT;
+ALTER TABLE rendition ADD COLUMN md5 TEXT;
+ALTER TABLE alias ADD COLUMN uploader TEXT;
+CREATE INDEX alias_uploader ON alias (uploader) WHERE uploader IS NOT NULL;
+INSERT INTO total VALUES ('evidence', 0);
+CREATE TRIGGER evidence_added AFTER INSERT ON evidence WHEN new.state = 0
+  BEGIN UPDATE total SET bytes = bytes + new.bytes WHERE name = 'evidence'; END;
+CREATE TRIGGER evidence_ended AFTER UPDATE OF state ON evidence WHEN old.state = 0 AND new.state <> 0
+  BEGIN UPDATE total SET bytes = bytes - old.bytes WHERE name = 'evidence'; END;
+)sql",
 };
 
 }  // namespace

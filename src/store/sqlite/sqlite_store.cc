@@ -53,77 +53,24 @@ Result<Details> read_details(const Query& query, int first) {
   return details;
 }
 
-// --- verdicts ---
-
-Status insert_verdict(Connection& connection, const VerdictRecord& record,
-                      const std::string& facts) {
-  const policy::Verdict& verdict = record.verdict;
-  Query query = TRY(connection.prepare(
-      "INSERT INTO verdict (id, original, ruleset, outcome, rule, label, preserve, report, alert, "
-      "ban_hash, unanswered, "
-      "reason, facts, decided) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
-  query.bind(record.id, record.original, record.ruleset, policy::name(verdict.outcome),
-             verdict.rule, verdict.label, verdict.preserve, verdict.report, verdict.alert,
-             verdict.ban_hash, verdict.unanswered, verdict.reason, facts, record.when);
-  TRY(query.run());
-  return {};
-}
-
-Status SqliteStore::record(const VerdictRecord& verdict) {
-  const std::string facts = policy::to_json(verdict.facts);
-  return change([&](Connection& connection) { return insert_verdict(connection, verdict, facts); });
-}
-
-Result<std::vector<VerdictRecord>> SqliteStore::recent_verdicts(std::size_t most) {
-  return readers_.with_one([&](Connection& connection) -> Result<std::vector<VerdictRecord>> {
-    Query query =
-        TRY(connection.prepare("SELECT id, original, ruleset, outcome, rule, label, preserve, "
-                               "report, alert, ban_hash, unanswered, reason, "
-                               "facts, decided FROM verdict ORDER BY number DESC LIMIT ?"));
-    query.bind(std::uint64_t{most});
-    std::vector<VerdictRecord> records;
-    while (TRY(query.step())) {
-      VerdictRecord record;
-      record.id = query.text(0);
-      record.original = TRY(query.digest(1));
-      record.ruleset = query.text(2);
-      const auto outcome = policy::outcome_from(query.text(3));
-      if (!outcome) return fail(Fault::storage, "verdict {} has no known outcome", record.id);
-      record.verdict = {*outcome,
-                        query.text(4),
-                        query.text(5),
-                        query.integer(6) != 0,
-                        query.integer(7) != 0,
-                        query.integer(8) != 0,
-                        query.integer(9) != 0,
-                        query.integer(10) != 0,
-                        query.text(11)};
-      record.facts = TRY(policy::facts_from_json(query.text(12)));
-      record.when = query.time(13);
-      records.push_back(std::move(record));
-    }
-    return records;
-  });
-}
-
 // --- serving ---
 
 Result<std::optional<AliasAndDetails>> SqliteStore::find(const std::string& alias) {
   return readers_.with_one([&](Connection& connection) -> Result<std::optional<AliasAndDetails>> {
-    Query query = TRY(
-        connection.prepare("SELECT delete_token, blob, alias.created, source, parent, url, width, "
-                           "height, frames, content_type, blurhash, bytes "
-                           "FROM alias JOIN blob ON blob.sha256 = alias.blob WHERE alias = ?"));
+    Query query = TRY(connection.prepare(
+        "SELECT delete_token, blob, alias.created, source, parent, url, uploader, "
+        "width, height, frames, content_type, blurhash, bytes "
+        "FROM alias JOIN blob ON blob.sha256 = alias.blob WHERE alias = ?"));
     query.bind(alias);
     if (!TRY(query.step())) return std::nullopt;
     AliasAndDetails found;
     found.alias = {alias,         query.text(0),          TRY(query.digest(1)),
                    query.time(2), policy::Origin::upload, query.text(4),
-                   query.text(5)};
+                   query.text(5), query.text(6)};
     const auto source = policy::origin_from(query.text(3));
     if (!source) return fail(Fault::storage, "alias {} has no known source", alias);
     found.alias.source = *source;
-    found.details = TRY(read_details(query, 6));
+    found.details = TRY(read_details(query, 7));
     return found;
   });
 }
@@ -154,6 +101,32 @@ Result<std::string> SqliteStore::facts_of(const Sha256& blob) {
     Query query = TRY(connection.prepare("SELECT facts FROM rendition WHERE blob = ? LIMIT 1"));
     if (!TRY(query.bind(blob).step())) return std::string();
     return query.text(0);
+  });
+}
+
+Result<Store::Provenance> SqliteStore::provenance(const Sha256& blob) {
+  return readers_.with_one([&](Connection& connection) -> Result<Provenance> {
+    Provenance found;
+    Query originals = TRY(connection.prepare(
+        "SELECT original, operations, facts, sha1, md5 FROM rendition WHERE blob = ?"));
+    originals.bind(blob);
+    while (TRY(originals.step())) {
+      RenditionRecord record{TRY(originals.digest(0)), originals.text(1), blob, originals.text(2)};
+      const auto sha1 = Sha1::from(originals.text(3));
+      const auto md5 = Md5::from(originals.text(4));
+      if (sha1 && md5) record.digests = Digests{record.original, *sha1, *md5};
+      found.originals.push_back(std::move(record));
+    }
+    Query aliases = TRY(connection.prepare(
+        "SELECT alias, delete_token, created, source, parent, url, uploader FROM alias WHERE blob "
+        "= ? ORDER BY created, alias"));
+    aliases.bind(blob);
+    while (TRY(aliases.step()))
+      found.aliases.push_back(
+          {aliases.text(0), aliases.text(1), blob, aliases.time(2),
+           policy::origin_from(aliases.text(3)).value_or(policy::Origin::upload), aliases.text(4),
+           aliases.text(5), aliases.text(6)});
+    return found;
   });
 }
 
@@ -220,12 +193,19 @@ Result<std::optional<Switch>> SqliteStore::get_switch(const std::string& name) {
 }
 
 Status SqliteStore::set_switch(const Switch& value) {
-  const auto done =
-      run("INSERT OR REPLACE INTO switch (name, state, message, who, flipped, until) VALUES (?, ?, "
-          "?, ?, ?, ?)",
-          value.name, name(value.state), value.message, value.who, value.when, value.until);
-  if (!done) return std::unexpected(done.error());
-  return {};
+  return change([&](Connection& connection) -> Status {
+    TRY(TRY(connection.prepare("INSERT OR REPLACE INTO switch (name, state, message, who, flipped, "
+                               "until) VALUES (?, ?, ?, ?, ?, ?)"))
+            .bind(value.name, name(value.state), value.message, value.who, value.when, value.until)
+            .run());
+    return append_audit(
+        connection, value.when,
+        {.actor = value.who,
+         .action = fmt::format("switch {}", name(value.state)),
+         .subject = value.name,
+         .details =
+             value.until ? fmt::format(R"({{"until":"{}"}})", rfc3339(*value.until)) : "{}"});
+  });
 }
 
 Result<std::vector<HashListRow>> SqliteStore::lists() {

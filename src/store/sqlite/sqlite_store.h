@@ -32,14 +32,16 @@ class SqliteStore final : public Store {
   Status publish(const Publication& publication) override;
   Status publish_variant(std::int64_t claim, const Variant& variant, WallTime now) override;
   Status abandon(std::int64_t claim) override;
-  Status record(const VerdictRecord& verdict) override;
-  Result<std::vector<VerdictRecord>> recent_verdicts(std::size_t most) override;
+  Result<std::vector<std::string>> unpublish(const Sha256& blob,
+                                             const VerdictRecord& verdict) override;
+  Result<bool> is_gone(const std::string& alias) override;
 
   Result<std::optional<AliasAndDetails>> find(const std::string& alias) override;
   Result<std::optional<RenditionRecord>> rendition(const Sha256& original,
                                                    const std::string& operations) override;
   Result<std::optional<Details>> details(const Sha256& blob) override;
   Result<std::string> facts_of(const Sha256& blob) override;
+  Result<Provenance> provenance(const Sha256& blob) override;
 
   Result<std::optional<VariantAndDetails>> variant(const Sha256& of,
                                                    const std::string& key) override;
@@ -81,6 +83,30 @@ class SqliteStore final : public Store {
   Status put_list(const HashListRow& row) override;
   Result<bool> remove_list(const std::string& name) override;
 
+  Status record(const VerdictRecord& verdict) override;
+  Result<std::vector<VerdictRecord>> recent_verdicts(std::size_t most) override;
+  Result<VerdictPage> verdicts_after(std::uint64_t after, std::size_t most) override;
+  Result<std::optional<Evidence>> evidence_of(const Sha256& original) override;
+  Result<std::optional<Evidence>> evidence(const std::string& id) override;
+  Result<std::vector<Evidence>> evidence_list(bool kept_only, std::size_t most) override;
+  Result<std::vector<Attempt>> attempts(const std::string& evidence) override;
+  Result<Keeping> keep(const VerdictRecord& verdict, const Evidence& fresh, const Attempt& attempt,
+                       std::size_t most_held) override;
+  Status set_legal_hold(const std::string& id, const std::string& why, const std::string& who,
+                        WallTime now) override;
+  Status preserve(const std::string& id, WallTime keep_until, const std::string& who,
+                  const std::string& why, WallTime now) override;
+  Status end_evidence(const std::string& id, EvidenceState how, const std::string& who,
+                      const std::string& why, WallTime now) override;
+  Result<std::vector<Evidence>> evidence_due(WallTime now, std::size_t most) override;
+  Result<std::uint64_t> evidence_bytes() override;
+  Status audit(const AuditEntry& entry, WallTime now) override;
+  Result<std::vector<AuditEntry>> audit_after(std::uint64_t sequence, std::size_t most) override;
+  Result<std::optional<Head>> audit_head() override;
+  Result<std::optional<Job>> job(const std::string& kind) override;
+  Status save_job(const Job& job) override;
+  Status finish_job(const std::string& id) override;
+
   Result<std::uint64_t> generation() override;
   Result<Counts> counts() override;
 
@@ -117,6 +143,11 @@ Status remove_alias(Connection& connection, const std::string& alias, const Sha2
 // A blob that nothing needs any more becomes `deleting`.
 Status release(Connection& connection, const Sha256& blob);
 Result<std::optional<Switch>> read_switch(Connection& connection, const std::string& name);
+// All aliases of a blob, those derived from them, and its variants.
+Result<std::vector<std::string>> remove_aliases_of(Connection& connection, const Sha256& blob);
+// The next entry of the chain, in the writer's transaction; only actor, action, subject, details
+// and personal of `entry` count.
+Status append_audit(Connection& connection, WallTime now, AuditEntry entry);
 // `facts`: those of the verdict in JSON, made before it is the writer's turn.
 Status insert_verdict(Connection& connection, const VerdictRecord& verdict,
                       const std::string& facts);

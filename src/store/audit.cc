@@ -1,8 +1,8 @@
 #include <charconv>
 
-#include "evidence/evidence.h"
+#include "store/store.h"
 
-namespace portcullis::evidence {
+namespace portcullis::store {
 
 namespace {
 
@@ -71,4 +71,4 @@ Status ChainVerifier::finish() const {
   return {};
 }
 
-}  // namespace portcullis::evidence
+}  // namespace portcullis::store

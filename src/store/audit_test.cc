@@ -1,8 +1,8 @@
 #include <gmock/gmock.h>
 
-#include "evidence/evidence.h"
+#include "store/store.h"
 
-namespace portcullis::evidence {
+namespace portcullis::store {
 namespace {
 
 using ::testing::HasSubstr;
@@ -113,4 +113,4 @@ TEST(Head, comes_back_from_its_text) {
 }
 
 }  // namespace
-}  // namespace portcullis::evidence
+}  // namespace portcullis::store
