@@ -1,9 +1,8 @@
-// evidence/evidence.h: originals sealed so that the server that keeps them cannot read them, and
-// the audit chain.
+// evidence/evidence.h: originals sealed so that the server that keeps them cannot read them.
 //
-// Pure, except that sealing and opening read and write the descriptors they are given. Nothing here
-// knows a database, when something is kept or for how long (store/, media/, app/). All calls are
-// thread-safe.
+// Keys and sealing are pure; a Keeper puts sealed originals into a folder and their rows into the
+// ledger. What is to be kept, policy says (media/, app/). All calls are thread-safe; a Keeper's
+// block, so run them on the files pool.
 //
 // Two pairs of keys: `review` opens what is held for a moderator, `evidence` opens what is
 // preserved. What is held is sealed to both, so that it can become evidence later without being
@@ -11,7 +10,9 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <optional>
 #include <string>
@@ -21,7 +22,10 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/digest.h"
+#include "base/fd.h"
 #include "base/result.h"
+#include "blob/blob.h"
+#include "store/store.h"
 
 namespace portcullis::evidence {
 
@@ -83,5 +87,68 @@ Result<Bytes> open(const PrivateKey& key, ByteView sealed);
 Source source_of(ByteView bytes);  // borrowed
 Source source_of_file(int fd);     // borrowed; from its beginning
 Sink sink_into(Bytes& bytes);
+
+// Who brought an original in. `context` is text about the request (address, file name) and is
+// sealed before it is stored.
+struct Sender {
+  policy::Origin origin = policy::Origin::upload;
+  std::string uploader;  // Lemmy's local_user.id, as claimed; empty: nobody
+  std::string context;
+};
+
+class Keeper {
+ public:
+  struct Options {
+    std::filesystem::path folder;  // of the sealed files; is there already
+    std::optional<PublicKey> review, evidence;
+    std::uint64_t max_bytes = 10ull * 1024 * 1024 * 1024;
+    std::chrono::seconds keep_held{30 * 86'400}, keep_preserved{365 * 86'400};
+    std::size_t held_per_uploader = 10;
+  };
+  // All must outlive it.
+  Keeper(Options options, store::Ledger& ledger, blob::FileSystem& files, const Clock& clock);
+
+  // Whether there is a key for it.
+  bool can(store::Kept kept) const;
+  // Seals what `original` gives, makes it durable, and records verdict and attempt with it. When
+  // this returned, both would survive a power cut. Codes: "no-key", "held-quota". A verdict is
+  // recorded only on success.
+  Result<store::Evidence> keep(store::Kept kept, const Source& original,
+                               const store::VerdictRecord& verdict, const Sender& sender);
+
+  // The sealed file of something that is kept.
+  Result<UniqueFd> open_sealed(const std::string& id) const;
+  // A held one becomes preserved: moderators cannot open it any more.
+  Status preserve(const std::string& id, const std::string& who, const std::string& why);
+  // As Ledger::end_evidence, and the sealed file goes.
+  Status end(const std::string& id, store::EvidenceState how, const std::string& who,
+             const std::string& why);
+  // Destroys what is over its time, at most `most`; gives how many.
+  Result<std::size_t> destroy_due(std::size_t most);
+  // Removes sealed files that no row knows and that are older than an hour: what a crash left.
+  Status remove_orphans();
+
+  // Bytes kept, of options().max_bytes. When all are used up uploads must be closed: nothing that
+  // is to be preserved is ever dropped.
+  Result<double> fullness() const;
+  const Options& options() const { return options_; }
+
+ private:
+  std::vector<PublicKey> recipients(store::Kept kept) const;
+  Result<std::uint64_t> write(const std::filesystem::path& path,
+                              const std::function<Status(const Sink&)>& fill);
+  Status withdraw_review(const std::string& id);
+  Status remove_files(const std::string& id);
+  std::filesystem::path file(const std::string& id) const { return options_.folder / id; }
+  // Written beside the first when it is sealed anew for fewer; counts instead of it.
+  std::filesystem::path narrowed_file(const std::string& id) const {
+    return options_.folder / (id + ".preserved");
+  }
+
+  const Options options_;
+  store::Ledger& ledger_;
+  blob::FileSystem& files_;
+  const Clock& clock_;
+};
 
 }  // namespace portcullis::evidence
