@@ -9,22 +9,33 @@ namespace {
 // Steps of comparing conditions, for a whole policy. Ordinary policies take some hundreds.
 constexpr std::size_t kBudget = 1'000'000;
 
+// The sources that can be: a person uploads, and nobody fetches or imports.
+constexpr Source kSources[] = {
+    {Origin::upload, UploaderClass::nobody}, {Origin::upload, UploaderClass::unidentified},
+    {Origin::upload, UploaderClass::member}, {Origin::upload, UploaderClass::trusted},
+    {Origin::remote, UploaderClass::nobody}, {Origin::import, UploaderClass::nobody}};
+
 Status check_reachable(const Policy::Parsed& policy) {
   std::size_t budget = kBudget;
   for (std::size_t later = 0; later < policy.rules.size(); ++later) {
     const Rule& rule = policy.rules[later];
     std::string hides;
-    const bool reachable = std::ranges::any_of(kAllOrigins, [&](Origin origin) {
-      if (!rule.covers(origin)) return false;
+    const bool reachable = std::ranges::any_of(kSources, [&](Source source) {
+      if (!rule.covers(source)) return false;
       for (std::size_t i = 0; i < later; ++i) {
         const Rule& earlier = policy.rules[i];
-        if (!earlier.covers(origin) || !never_truer(rule.when, earlier.when, policy.known, budget))
+        if (!earlier.covers(source) || !never_truer(rule.when, earlier.when, policy.known, budget))
           continue;
         hides = earlier.name;
         return false;
       }
       return true;
     });
+    if (!reachable && hides.empty())
+      return fail(Fault::us,
+                  "{}: rule \"{}\" can never fire: no picture has one of its origins and one of "
+                  "its uploaders",
+                  rule.where, rule.name);
     if (!reachable)
       return fail(Fault::us,
                   "{}: rule \"{}\" can never fire, because rule \"{}\" above it fires whenever it "
@@ -38,16 +49,16 @@ Status check_absence(const Policy::Parsed& policy) {
   for (std::size_t signal = 0; signal < policy.known.size(); ++signal) {
     const Known& known = policy.known[signal];
     if (!known.definition.required) continue;
-    for (const Origin origin : kAllOrigins) {
+    for (const Source source : kSources) {
       if (std::ranges::any_of(policy.rules, [&](const Rule& rule) {
-            return rule.covers(origin) && names_absence(rule, signal);
+            return rule.covers(source) && names_absence(rule, signal);
           }))
         continue;
       return fail(Fault::us,
                   "{}: signal \"{}\" is required, but no rule says what happens to a picture of "
-                  "origin \"{}\" when it cannot answer; add a rule with when = {{ unanswered = "
-                  "\"required\" }}",
-                  known.where, known.definition.name, name(origin));
+                  "origin \"{}\" and uploader \"{}\" when it cannot answer; add a rule with "
+                  "when = {{ unanswered = \"required\" }}",
+                  known.where, known.definition.name, name(source.origin), name(source.uploader));
     }
   }
   return {};

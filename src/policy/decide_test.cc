@@ -51,6 +51,39 @@ TEST(Decide, rules_look_only_at_their_origins) {
   EXPECT_EQ(policy.decide(facts).rule, "elsewhere");
 }
 
+TEST(Decide, rules_look_only_at_their_uploaders) {
+  const Policy policy = parsed(with_signals(
+      rule("{ match = \"blocked\" }", "label", "label = \"x\"\nuploader = [\"trusted\"]", "ours") +
+      rule("{ match = \"blocked\" }", "hold", "uploader = [\"member\", \"nobody\"]", "known") +
+      rule("{ match = \"blocked\" }", "refuse", "", "others")));
+  const std::pair<UploaderClass, const char*> cases[] = {{UploaderClass::trusted, "ours"},
+                                                         {UploaderClass::member, "known"},
+                                                         {UploaderClass::nobody, "known"},
+                                                         {UploaderClass::unidentified, "others"}};
+  for (const auto& [uploader, expected] : cases) {
+    Facts facts = with("blocked", near_match());
+    facts.uploader = uploader;
+    EXPECT_EQ(policy.decide(facts).rule, expected);
+  }
+}
+
+TEST(Decide, a_variation_of_a_refused_picture_is_refused_whatever_it_would_be_by_itself) {
+  const Policy policy =
+      parsed(with_signals(rule("{ score = \"nsfw.nsfw\", at_least = 0.8 }", "refuse", "", "bad") +
+                          rule("{ score = \"nsfw.nsfw\", at_least = 0.6 }", "hold", "", "unsure")));
+  for (const double score : {0.1, 0.7, 0.9}) {
+    Facts facts = with("nsfw", scored(score));
+    facts.varies_refused = true;
+    const Verdict verdict = policy.decide(facts);
+    EXPECT_EQ(verdict.outcome, Outcome::refuse) << score;
+    EXPECT_EQ(verdict.rule, score > 0.8 ? "bad" : kVariationRule) << score;
+    EXPECT_FALSE(verdict.unanswered);
+    EXPECT_FALSE(verdict.reason.empty());
+    facts.allow_listed = true;
+    EXPECT_EQ(policy.decide(facts).outcome, Outcome::accept) << score;
+  }
+}
+
 TEST(Decide, carries_what_else_is_to_be_done) {
   const auto verdict = [](std::string_view more) {
     return parsed(with_signals(rule("{ match = \"blocked\" }", "refuse", more)))

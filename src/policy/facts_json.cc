@@ -65,6 +65,9 @@ class Members {
     return Members(*object);
   }
 
+  bool has(std::string_view key) const {
+    return object_->contains(json::string_view(key.data(), key.size()));
+  }
   Result<const json::value*> take(std::string_view key) {
     ++taken_;
     const json::value* value = object_->if_contains(json::string_view(key.data(), key.size()));
@@ -148,9 +151,11 @@ std::string to_json(const Facts& facts) {
                            signals.empty() ? "" : ",", json_text(signal), name(answer.answer),
                            answer.exact, scores_json(answer.scores), json_text(answer.detail));
   return fmt::format(R"({{"sha256":"{}","bytes":{},"format":{},"width":{},"height":{},"frames":{},)"
-                     R"("origin":"{}","allow_listed":{},"signals":{{{}}}}})",
+                     R"("origin":"{}","uploader":"{}","allow_listed":{},"varies_refused":{},)"
+                     R"("signals":{{{}}}}})",
                      facts.sha256.hex(), facts.bytes, json_text(facts.format), facts.width,
-                     facts.height, facts.frames, name(facts.origin), facts.allow_listed, signals);
+                     facts.height, facts.frames, name(facts.origin), name(facts.uploader),
+                     facts.allow_listed, facts.varies_refused, signals);
 }
 
 Result<Facts> facts_from_json(std::string_view text) {
@@ -168,6 +173,9 @@ Result<Facts> facts_from_json(std::string_view text) {
   facts.frames = TRY(members.whole<std::uint32_t>("frames"));
   facts.origin = TRY(members.named("origin", origin_from));
   facts.allow_listed = TRY(members.flag("allow_listed"));
+  // Not in facts that were recorded before these were known.
+  if (members.has("uploader")) facts.uploader = TRY(members.named("uploader", uploader_class_from));
+  if (members.has("varies_refused")) facts.varies_refused = TRY(members.flag("varies_refused"));
   const json::object* signals = TRY(members.take("signals"))->if_object();
   if (!signals) return fail(Fault::us, "facts: `signals` must be an object");
   for (const auto& [signal, answer] : *signals)

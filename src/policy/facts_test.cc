@@ -44,7 +44,9 @@ Facts some_facts(std::mt19937_64& random) {
   facts.height = static_cast<std::uint32_t>(random() >> (random() % 64));
   facts.frames = static_cast<std::uint32_t>(random() % 3);
   facts.origin = static_cast<Origin>(random() % 3);
+  facts.uploader = static_cast<UploaderClass>(random() % 4);
   facts.allow_listed = random() % 2;
+  facts.varies_refused = random() % 2;
   for (const std::string_view name : {"known-illegal", "blocked", "nsfw", "other"}) {
     if (random() % 8 == 0) continue;
     SignalAnswer& answer = facts.signals[std::string(name)];
@@ -108,9 +110,17 @@ TEST(FactsJson, looks_like_this) {
       to_json(facts),
       R"({"sha256":"0000000000000000000000000000000000000000000000000000000000000000",)"
       R"("bytes":1000,"format":"jpeg","width":640,"height":480,"frames":1,"origin":"upload",)"
-      R"("allow_listed":false,"signals":{)"
+      R"("uploader":"nobody","allow_listed":false,"varies_refused":false,"signals":{)"
       R"("blocked":{"answer":"match","exact":false,"scores":{},"detail":"distance 9"},)"
       R"("nsfw":{"answer":"no_match","exact":false,"scores":{"nsfw":0.25,"sfw":0.75},"detail":""}}})");
+}
+
+TEST(FactsJson, that_were_recorded_before_uploaders_were_known_still_replay) {
+  Facts facts = with("blocked", near_match());
+  std::string old = to_json(facts);
+  for (const std::string_view member : {R"("uploader":"nobody",)", R"("varies_refused":false,)"})
+    old.erase(old.find(member), member.size());
+  EXPECT_EQ(facts_from_json(old).value(), facts);
 }
 
 TEST(FactsJson, reads_every_number_to_its_last_digit) {
@@ -194,6 +204,7 @@ TEST(FactsJson, refuses_anything_else) {
       {"number for flag", changed("\"allow_listed\":false", "\"allow_listed\":0"), "true or false"},
       {"null for text", changed("\"jpeg\"", "null"), "must be a text"},
       {"unknown origin", changed("\"upload\"", "\"Upload\""), "`origin`"},
+      {"unknown uploader", changed("\"nobody\"", "\"somebody\""), "`uploader`"},
       {"unknown answer", changed("\"no_match\"", "\"maybe\""), "`answer`"},
       {"short digest", changed("\"00", "\""), "64 hexadecimal"},
       {"signals as list", "{\"signals\":[]}", "missing"},
@@ -218,6 +229,9 @@ TEST(FactsJson, refuses_anything_else) {
 TEST(Names, go_both_ways) {
   for (const Origin origin : {Origin::upload, Origin::remote, Origin::import})
     EXPECT_EQ(origin_from(name(origin)), origin);
+  for (const UploaderClass uploader : {UploaderClass::nobody, UploaderClass::unidentified,
+                                       UploaderClass::member, UploaderClass::trusted})
+    EXPECT_EQ(uploader_class_from(name(uploader)), uploader);
   for (const Answer answer :
        {Answer::match, Answer::no_match, Answer::unanswered, Answer::not_asked})
     EXPECT_EQ(answer_from(name(answer)), answer);

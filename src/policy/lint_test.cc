@@ -86,6 +86,20 @@ TEST(Unreachable, counts_each_origin_by_itself) {
               HasSubstr("rule \"two\" can never fire"));
 }
 
+TEST(Unreachable, counts_each_class_of_uploaders_by_itself) {
+  const auto two = [](std::string_view first, std::string_view second) {
+    const std::string_view when = "{ match = \"blocked\" }";
+    return error_of(
+        with_signals(rule(when, "refuse", first, "one") + rule(when, "hold", second, "two")));
+  };
+  EXPECT_EQ(two("uploader = [\"trusted\"]", ""), "");
+  EXPECT_EQ(two("uploader = [\"trusted\"]", "uploader = [\"member\"]"), "");
+  EXPECT_THAT(two("uploader = [\"trusted\", \"member\"]", "uploader = [\"member\"]"),
+              HasSubstr("rule \"two\" can never fire"));
+  EXPECT_THAT(two("", "uploader = [\"member\"]\norigin = [\"remote\"]"),
+              HasSubstr("no picture has one of its origins and one of its uploaders"));
+}
+
 TEST(Unreachable, is_not_searched_for_beyond_reason) {
   // Conditions made to be compared in as many ways as possible; loading must still end at once.
   std::string wide = "{ match = \"blocked\" }, { match = \"known-illegal\" }";

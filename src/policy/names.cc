@@ -7,6 +7,7 @@ namespace portcullis::policy {
 namespace {
 
 constexpr std::array<std::string_view, 3> kOrigins{"upload", "remote", "import"};
+constexpr std::array<std::string_view, 4> kUploaders{"nobody", "unidentified", "member", "trusted"};
 constexpr std::array<std::string_view, 4> kAnswers{"match", "no_match", "unanswered", "not_asked"};
 constexpr std::array<std::string_view, 4> kOutcomes{"accept", "label", "hold", "refuse"};
 
@@ -20,10 +21,16 @@ std::optional<T> find(const std::array<std::string_view, Count>& names, std::str
 }  // namespace
 
 std::string_view name(Origin origin) { return kOrigins.at(static_cast<std::size_t>(origin)); }
+std::string_view name(UploaderClass uploader) {
+  return kUploaders.at(static_cast<std::size_t>(uploader));
+}
 std::string_view name(Answer answer) { return kAnswers.at(static_cast<std::size_t>(answer)); }
 std::string_view name(Outcome outcome) { return kOutcomes.at(static_cast<std::size_t>(outcome)); }
 
 std::optional<Origin> origin_from(std::string_view name) { return find<Origin>(kOrigins, name); }
+std::optional<UploaderClass> uploader_class_from(std::string_view name) {
+  return find<UploaderClass>(kUploaders, name);
+}
 std::optional<Answer> answer_from(std::string_view name) { return find<Answer>(kAnswers, name); }
 std::optional<Outcome> outcome_from(std::string_view name) {
   return find<Outcome>(kOutcomes, name);

@@ -140,6 +140,8 @@ TEST(Parse, wrong_rules_are_errors) {
        "`label` goes with"},
       {"unknown origin", rule("{ match = \"blocked\" }", "hold", "origin = [\"moon\"]"),
        "no origin \"moon\""},
+      {"unknown uploader", rule("{ match = \"blocked\" }", "hold", "uploader = [\"admin\"]"),
+       "no class of uploaders \"admin\""},
       {"no origin", rule("{ match = \"blocked\" }", "hold", "origin = []"), "list of texts"},
       {"preserve as number", rule("{ match = \"blocked\" }", "refuse", "preserve = 1"),
        "true or false"},

@@ -10,18 +10,26 @@
 
 namespace portcullis::policy {
 
-inline constexpr std::array<Origin, 3> kAllOrigins{Origin::upload, Origin::remote, Origin::import};
+// Who may bring a picture, as far as rules can tell.
+struct Source {
+  Origin origin = Origin::upload;
+  UploaderClass uploader = UploaderClass::nobody;
+};
 
 struct Rule {
   std::string name;
   std::string where;  // "source:line:column"
   Condition when;
-  std::array<bool, kAllOrigins.size()> origins{true, true, true};  // by Origin
+  std::array<bool, 3> origins{true, true, true};          // by Origin
+  std::array<bool, 4> uploaders{true, true, true, true};  // by UploaderClass
   Outcome then = Outcome::refuse;
   std::string label;
   bool preserve = false, report = false, alert = false, ban_hash = false;
 
-  bool covers(Origin origin) const { return origins[static_cast<std::size_t>(origin)]; }
+  bool covers(Source source) const {
+    return origins[static_cast<std::size_t>(source.origin)] &&
+           uploaders[static_cast<std::size_t>(source.uploader)];
+  }
   bool lets_in() const { return then == Outcome::accept || then == Outcome::label; }
 };
 

@@ -52,7 +52,7 @@ Result<Policy> Policy::parse(std::string_view text, std::string_view source,
 Verdict Policy::decide(const Facts& facts) const {
   const Evidence evidence(parsed_->known, facts);
   const auto fired = std::ranges::find_if(parsed_->rules, [&](const Rule& rule) {
-    return rule.covers(facts.origin) && evidence.truth(rule.when) == Truth::yes;
+    return rule.covers({facts.origin, facts.uploader}) && evidence.truth(rule.when) == Truth::yes;
   });
   const bool is_default = fired == parsed_->rules.end();
   const Rule& rule = is_default ? parsed_->otherwise : *fired;
@@ -74,6 +74,11 @@ Verdict Policy::decide(const Facts& facts) const {
         is_default ? !missing.empty() : evidence.truth_had_all_answered(rule.when) != Truth::yes;
   }
 
+  if (facts.varies_refused && !facts.allow_listed && verdict.outcome != Outcome::refuse)
+    return {.outcome = Outcome::refuse,
+            .rule = std::string(kVariationRule),
+            .label = {},
+            .reason = "It varies a picture that this uploader was refused a short while ago."};
   if (!is_default)
     verdict.reason = fmt::format("Rule \"{}\" fired: {}.", rule.name, evidence.why(rule.when));
   else if (missing.empty())

@@ -22,6 +22,14 @@
 // or not asked, exact match or not), unless the rule that fires itself names each such signal, or
 // "required", in an `unanswered` outside any `not`. The verdict is then: refuse, rule "required
 // signal unanswered".
+//
+// Variations: `accept`, `label` and `hold` are impossible for a picture that varies one which was
+// refused to the same uploader a short while ago, unless it is on the allow-list: who tries
+// variations of a picture until one passes learns nothing. The verdict is then: refuse, rule
+// "variation of a refused picture".
+//
+// A rule may be for some origins (`origin = ["upload"]`) and some classes of uploaders
+// (`uploader = ["unidentified", "member"]`) only.
 #pragma once
 
 #include <cstdint>
@@ -40,6 +48,16 @@ namespace portcullis::policy {
 enum class Origin { upload, remote, import };
 std::string_view name(Origin origin);
 std::optional<Origin> origin_from(std::string_view name);
+
+// What is known of the person who brings a picture; no name and no number.
+enum class UploaderClass {
+  nobody,        // no person did: fetched, imported
+  unidentified,  // an upload that names no account
+  member,        // one that names an account
+  trusted,       // one that names an account which the admin trusts
+};
+std::string_view name(UploaderClass uploader);
+std::optional<UploaderClass> uploader_class_from(std::string_view name);
 
 enum class Answer { match, no_match, unanswered, not_asked };
 std::string_view name(Answer answer);
@@ -64,8 +82,11 @@ struct Facts {
   std::string format;       // "jpeg", "png", ...; empty when it was not decoded
   std::uint32_t width = 0, height = 0, frames = 0;
   Origin origin = Origin::upload;
+  UploaderClass uploader = UploaderClass::nobody;
   bool allow_listed =
       false;  // by exact SHA-256: overrules classifiers and near matches, nothing else
+  // It looks nearly like one that the same person or network was refused not long ago.
+  bool varies_refused = false;
   std::map<std::string, SignalAnswer> signals;  // by the signal's name in the policy
   bool operator==(const Facts&) const = default;
 };
@@ -96,6 +117,7 @@ struct Verdict {
 
 inline constexpr std::string_view kDefaultRule = "default";
 inline constexpr std::string_view kGuardRule = "required signal unanswered";
+inline constexpr std::string_view kVariationRule = "variation of a refused picture";
 
 enum class SignalKind { list, classifier };
 

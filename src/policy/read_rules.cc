@@ -120,7 +120,7 @@ Status Reader::read_rule(const toml::table& table) {
   const toml::node& name = *fields.take("name");
   if (rule.name.size() > kLongestName)
     return fail_at(source_, name, "a rule's name has {} bytes at most", kLongestName);
-  if (rule.name == kDefaultRule || rule.name == kGuardRule)
+  if (rule.name == kDefaultRule || rule.name == kGuardRule || rule.name == kVariationRule)
     return fail_at(source_, name, "no rule can be called \"{}\": verdicts use that name",
                    rule.name);
   for (const Rule& earlier : parsed_.rules)
@@ -131,6 +131,7 @@ Status Reader::read_rule(const toml::table& table) {
   rule.when = TRY(read_condition(*TRY(fields.need("when")), 1));
   TRY(read_outcome(fields, rule));
   TRY(read_origins(fields, rule));
+  TRY(read_uploaders(fields, rule));
   rule.preserve = TRY(fields.flag("preserve"));
   rule.report = TRY(fields.flag("report"));
   rule.alert = TRY(fields.flag("alert"));
@@ -177,6 +178,21 @@ Status Reader::read_origins(Fields& fields, Rule& rule) {
       return fail_at(source_, *fields.take("origin"),
                      "there is no origin \"{}\"; there are: upload, remote, import", text);
     rule.origins[static_cast<std::size_t>(*origin)] = true;
+  }
+  return {};
+}
+
+Status Reader::read_uploaders(Fields& fields, Rule& rule) {
+  if (!fields.take("uploader")) return {};
+  rule.uploaders.fill(false);
+  for (const std::string& text : TRY(fields.texts("uploader"))) {
+    const auto uploader = uploader_class_from(text);
+    if (!uploader)
+      return fail_at(source_, *fields.take("uploader"),
+                     "there is no class of uploaders \"{}\"; there are: nobody, unidentified, "
+                     "member, trusted",
+                     text);
+    rule.uploaders[static_cast<std::size_t>(*uploader)] = true;
   }
   return {};
 }

@@ -22,6 +22,7 @@ class Reader {
   Status read_default(const toml::table& table);
   Status read_outcome(Fields& fields, Rule& rule);
   Status read_origins(Fields& fields, Rule& rule);
+  Status read_uploaders(Fields& fields, Rule& rule);
 
   Result<Condition> read_condition(const toml::node& node, std::size_t depth);
   Result<Condition> read_match(Fields& fields);
