@@ -75,7 +75,7 @@ void check_site(Doctor& doctor, const config::Config& config) {
                    "[listen] api_key is empty: Lemmy cannot purge pictures; set the same one as "
                    "pictrs.api_key");
   for (const std::string& text : config.egress.allow)
-    doctor.look("egress", egress::Network::parse(text), "[egress] allow opens " + text);
+    doctor.look("egress", Network::parse(text), "[egress] allow opens " + text);
   const std::filesystem::path& hook = config.media.purge_hook;
   if (!hook.empty() && ::access(hook.c_str(), X_OK) != 0)
     doctor.bad("purge hook", hook.string() + " cannot be run");

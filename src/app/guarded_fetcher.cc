@@ -7,7 +7,7 @@ namespace portcullis::app {
 Result<std::unique_ptr<GuardedFetcher>> GuardedFetcher::create(const config::Config& config) {
   egress::Options options;
   for (const std::string& text : config.egress.allow) {
-    auto network = egress::Network::parse(text);
+    auto network = Network::parse(text);
     if (!network) return fail(Fault::us, "[egress] allow: {}", network.error().what);
     options.allow.push_back(*network);
   }

@@ -17,37 +17,16 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/network.h"
 #include "base/result.h"
 #include "base/task.h"
 
 namespace portcullis::egress {
 
-// An IPv6 address; an IPv4 one as ::ffff:a.b.c.d.
-struct IpAddress {
-  std::array<std::uint8_t, 16> bytes{};
-  static std::optional<IpAddress> parse(std::string_view text);  // as inet_pton takes it
-  bool is_v4() const;
-  std::string text() const;  // an IPv4 one as "a.b.c.d"
-  bool operator==(const IpAddress&) const = default;
-};
-
 // Whether an address belongs to the public internet (IANA's special-purpose registries, RFC 6890).
 // Forms of IPv6 that hold an IPv4 address (mapped, compatible, NAT64, 6to4, Teredo, ISATAP) are
 // refused when that one is, or always. Pure.
 bool is_public(const IpAddress& address);
-
-// "10.0.0.0/8", "fd00::/8".
-class Network {
- public:
-  // Fault::us: it comes from this site's own configuration.
-  static Result<Network> parse(std::string_view text);
-  // A network of IPv6, ::/0 too, contains no IPv4 address.
-  bool contains(const IpAddress& address) const;
-
- private:
-  IpAddress address_;
-  int bits_ = 128;  // of the IPv6 form
-};
 
 struct Url {
   std::string text;    // normalised, ASCII, without fragment; reads as the same Url again

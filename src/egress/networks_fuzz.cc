@@ -6,7 +6,8 @@
 #include "egress/egress.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  using namespace portcullis::egress;
+  using namespace portcullis;
+  using egress::is_public;
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   if (const auto address = IpAddress::parse(text)) {
     (void)is_public(*address);

@@ -40,6 +40,7 @@ constexpr Text kTexts[] = {
     {"duplicate-alias", 400, "There is a picture of that name already."},
     {"download-file-error", 400, "The picture could not be fetched."},
     {"stream-too-slow", 408, "The upload was too slow. Please try again."},
+    {"two-accounts", 400, "This upload names two different accounts."},
     {"spool-full", 503, "Too many uploads at once. Please try again in a minute."},
     {"decoder-busy", 503, "Too many uploads at once. Please try again in a minute."},
 };
@@ -120,6 +121,17 @@ net::Response refusal_for(const Error& error) {
 
 net::Response content_refused() {
   return refusal(400, "failed-external-validation", "This picture cannot be accepted here.");
+}
+
+net::Response content_held() {
+  return refusal(400, "held-for-review",
+                 "A moderator has to look at this picture first. Please try again later.");
+}
+
+net::Response closed_for_uploader() {
+  return refusal(400, "uploads-closed",
+                 "Several of your pictures could not be accepted, so uploads are closed for you "
+                 "for a while.");
 }
 
 net::Response screening_unavailable() {

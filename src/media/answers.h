@@ -25,6 +25,10 @@ net::Response screening_unavailable();
 net::Response storage_unavailable();
 net::Response storage_full();
 net::Response uploads_closed(std::string_view message);
+// It waits for a moderator.
+net::Response content_held();
+// Uploads are closed for whoever asks, for a while.
+net::Response closed_for_uploader();
 
 // {"msg":…,"code":…}, as pict-rs answers everything but uploads.
 net::Response error_answer(int status, std::string_view code, std::string_view text);

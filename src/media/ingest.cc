@@ -32,7 +32,7 @@ Task<std::optional<net::Response>> Ingest::closed() {
     ++shared_.counters.closed;
     co_return uploads_closed(value->message);
   }
-  if (shared_.is_full) {
+  if (shared_.is_full || shared_.is_evidence_full) {
     ++shared_.counters.failed;
     co_return storage_full();
   }
@@ -46,13 +46,13 @@ Task<Taken> Ingest::take(const Spool& spool, Order order, SteadyTime received, D
   for (const scan::Reuse reuse : {scan::Reuse::yes, scan::Reuse::no}) {
     const scan::Screening screening = co_await shared_.services.scanner.scan(
         original, order.subject, shared_.memory.get(), deadline, reuse);
-    if (auto ended = co_await judged(order, screening, received))
+    if (auto ended = co_await judged(spool, order, screening, received))
       co_return std::unexpected(std::move(*ended));
     if (!screening.rendition && !screening.known_blob) {
       ++shared_.counters.unanswered;
       co_return std::unexpected(NotTaken{screening_unavailable()});
     }
-    auto uploaded = co_await stored_or_answer(order, screening);
+    auto uploaded = co_await stored_or_answer(order, screening, spool.digests());
     if (!uploaded) co_return std::unexpected(NotTaken{std::move(uploaded).error()});
     std::optional<Uploaded> stored = *std::move(uploaded);
     if (stored) co_return *std::move(stored);
@@ -68,16 +68,16 @@ Task<std::optional<Taken>> Ingest::take_remembered(const Digests& digests, std::
   const bool is_remembered =
       screening.known_blob && !screening.not_taken && is_to_store(screening.verdict.outcome);
   if (!is_remembered) co_return std::nullopt;
-  auto uploaded = co_await stored_or_answer(order, screening);
+  auto uploaded = co_await stored_or_answer(order, screening, digests);
   if (!uploaded) co_return Taken(std::unexpected(NotTaken{std::move(uploaded).error()}));
   std::optional<Uploaded> stored = *std::move(uploaded);
   if (!stored) co_return std::nullopt;
   co_return Taken(*std::move(stored));
 }
 
-Task<std::optional<NotTaken>> Ingest::judged(const Order& order, const scan::Screening& screening,
+Task<std::optional<NotTaken>> Ingest::judged(const Spool& spool, const Order& order,
+                                             const scan::Screening& screening,
                                              SteadyTime received) {
-  Services& services = shared_.services;
   if (screening.not_taken) {
     ++shared_.counters.not_taken;
     log::info("picture not taken",
@@ -85,28 +85,75 @@ Task<std::optional<NotTaken>> Ingest::judged(const Order& order, const scan::Scr
     co_return NotTaken{refusal_for(*screening.not_taken)};
   }
   if (is_to_store(screening.verdict.outcome)) co_return std::nullopt;
-  const store::VerdictRecord record = record_of(screening, services.clock.now());
-  const Status recorded = co_await services.db.run([&] { return services.store.record(record); });
-  if (!recorded)
-    log::error("a verdict could not be recorded",
-               {{"request", order.request}, {"why", recorded.error().what}});
+  const store::VerdictRecord record = record_of(screening, shared_.services.clock.now());
+  const std::optional<store::Kept> kept = co_await keep(spool, order, record);
   log::info("picture refused", {{"request", order.request},
                                 {"verdict", record.id},
                                 {"outcome", policy::name(record.verdict.outcome)},
                                 {"rule", record.verdict.rule},
+                                {"kept", kept ? name(*kept) : "no"},
                                 {"why", record.verdict.reason}});
-  if (screening.verdict.unanswered) {
+  co_await carry_out(screening, record);
+  const bool is_held = kept && screening.verdict.outcome == policy::Outcome::hold;
+  if (screening.verdict.unanswered && !is_held) {
     ++shared_.counters.unanswered;
     co_return NotTaken{screening_unavailable()};
   }
   ++shared_.counters.refused;
-  co_await wait_for_step(received);
-  co_return NotTaken{content_refused(), true};
+  if (!is_held)
+    shared_.attempts.note(
+        order.uploader, screening.facts.sha256,
+        screening.seen ? screening.seen->fingerprints : std::vector<hash::Dihedral>());
+  co_await wait_for_step(order, received);
+  co_return NotTaken{is_held ? content_held() : content_refused(), true};
+}
+
+Task<std::optional<store::Kept>> Ingest::keep(const Spool& spool, const Order& order,
+                                              const store::VerdictRecord& record) {
+  using store::Kept;
+  Services& services = shared_.services;
+  const bool is_to_hold = record.verdict.outcome == policy::Outcome::hold;
+  if (record.verdict.preserve || is_to_hold) {
+    const Kept as = record.verdict.preserve ? Kept::preserved : Kept::held;
+    const auto kept = co_await services.files.run([&] {
+      return services.keeper.keep(as, evidence::source_of_file(spool.fd()), record,
+                                  {order.subject.origin, order.uploader.account, order.context});
+    });
+    if (kept) {
+      ++(as == Kept::held ? shared_.counters.held : shared_.counters.preserved);
+      co_return as;
+    }
+    ++shared_.counters.not_kept;
+    // That somebody has enough waiting already is no reason to wake anybody.
+    if (kept.error().code != "held-quota")
+      shared_.alert("evidence", fmt::format("A picture that rule \"{}\" wants {} could not be kept "
+                                            "and was refused: {}",
+                                            record.verdict.rule, name(as), kept.error().what));
+  }
+  const Status recorded = co_await services.db.run([&] { return services.store.record(record); });
+  if (!recorded)
+    log::error("a verdict could not be recorded",
+               {{"request", order.request}, {"why", recorded.error().what}});
+  co_return std::nullopt;
+}
+
+// What else the rule wants done.
+Task<void> Ingest::carry_out(const scan::Screening& screening, const store::VerdictRecord& record) {
+  if (record.verdict.alert)
+    shared_.alert("verdict", fmt::format("Rule \"{}\" refused a picture (verdict {}).",
+                                         record.verdict.rule, record.id));
+  if (!record.verdict.ban_hash || !shared_.options.ban) co_return;
+  const Status banned =
+      co_await shared_.services.files.run([&] { return shared_.options.ban(screening); });
+  if (!banned)
+    shared_.alert("ban", fmt::format("The picture of verdict {} could not be banned: {}", record.id,
+                                     banned.error().what));
 }
 
 Task<Answered<std::optional<Uploaded>>> Ingest::stored_or_answer(const Order& order,
-                                                                 const scan::Screening& screening) {
-  Result<std::optional<Uploaded>> stored = co_await store(order, screening);
+                                                                 const scan::Screening& screening,
+                                                                 const Digests& digests) {
+  Result<std::optional<Uploaded>> stored = co_await store(order, screening, digests);
   if (stored) {
     const std::optional<Uploaded>& uploaded = *stored;
     if (uploaded) {
@@ -130,7 +177,8 @@ Task<Answered<std::optional<Uploaded>>> Ingest::stored_or_answer(const Order& or
 }
 
 Task<Result<std::optional<Uploaded>>> Ingest::store(const Order& order,
-                                                    const scan::Screening& screening) {
+                                                    const scan::Screening& screening,
+                                                    const Digests& digests) {
   Services& services = shared_.services;
   const bool have_bytes = screening.rendition != nullptr;
   const ByteView bytes = have_bytes ? screening.rendition->view() : ByteView{};
@@ -160,10 +208,11 @@ Task<Result<std::optional<Uploaded>>> Ingest::store(const Order& order,
               now,
               order.subject.origin,
               {},
-              order.url},
+              order.url,
+              order.uploader.account},
              record_of(screening, now),
              store::RenditionRecord{screening.facts.sha256, screening.operations, digest,
-                                    image::to_json(seen)},
+                                    image::to_json(seen), digests},
              order.proxied});
       });
   if (!stored && stored.error().code == "gone") co_return std::nullopt;
@@ -182,8 +231,8 @@ Task<void> Ingest::undo(const std::vector<Uploaded>& files) {
   }
 }
 
-Task<void> Ingest::wait_for_step(SteadyTime received) {
-  const auto step = shared_.options.refusal_step;
+Task<void> Ingest::wait_for_step(const Order& order, SteadyTime received) {
+  const auto step = shared_.options.refusal_step * shared_.attempts.slowness(order.uploader);
   if (step.count() == 0) co_return;
   co_await pause(step - (shared_.services.clock.steady() - received) % step);
 }

@@ -13,6 +13,8 @@ struct Order {
   std::string alias = {};    // empty: a new one
   std::string url = {};      // where it was fetched
   std::string proxied = {};  // the URL it is from now on served for
+  Uploader uploader = {};
+  std::string context = {};  // about the request, for evidence; JSON
 };
 
 class Ingest {
@@ -32,13 +34,20 @@ class Ingest {
   Task<void> undo(const std::vector<Uploaded>& files);
 
  private:
-  Task<std::optional<NotTaken>> judged(const Order& order, const scan::Screening& screening,
-                                       SteadyTime received);
+  Task<std::optional<NotTaken>> judged(const Spool& spool, const Order& order,
+                                       const scan::Screening& screening, SteadyTime received);
+  // Seals the original if the verdict wants that, and records the verdict in any case. Gives what
+  // it is kept as.
+  Task<std::optional<store::Kept>> keep(const Spool& spool, const Order& order,
+                                        const store::VerdictRecord& record);
+  Task<void> carry_out(const scan::Screening& screening, const store::VerdictRecord& record);
   // Nothing when a known rendition is not stored any more.
-  Task<Result<std::optional<Uploaded>>> store(const Order& order, const scan::Screening& screening);
+  Task<Result<std::optional<Uploaded>>> store(const Order& order, const scan::Screening& screening,
+                                              const Digests& digests);
   Task<Answered<std::optional<Uploaded>>> stored_or_answer(const Order& order,
-                                                           const scan::Screening& screening);
-  Task<void> wait_for_step(SteadyTime received);
+                                                           const scan::Screening& screening,
+                                                           const Digests& digests);
+  Task<void> wait_for_step(const Order& order, SteadyTime received);
 
   Shared& shared_;
 };

@@ -61,6 +61,7 @@ class Media::Room {
     variants_.abandon();
     remotes_.abandon();
   }
+  void forget_stored() { shared_.hot.clear(); }
   const Counters& counters() const { return shared_.counters; }
 
  private:
@@ -81,8 +82,10 @@ class Media::Room {
   Result<image::Variant> variant_of(const Route& route) const {
     return image::variant_from(route.extension, route.parameters, shared_.options.filters);
   }
+  Status look_after_evidence();
   Status make_room();
 
+  int evidence_step_ = 0;  // of maintain() alone
   Shared shared_;
   Variants variants_;
   Remotes remotes_;
@@ -99,6 +102,7 @@ Task<net::Response> Media::handle(net::Request& request, net::BodyReader& body) 
 const Counters& Media::counters() const { return room_->counters(); }
 Status Media::maintain() { return room_->maintain(); }
 void Media::abandon() { room_->abandon(); }
+void Media::forget_stored() { room_->forget_stored(); }
 
 Task<net::Response> Media::Room::handle(net::Request& request, net::BodyReader& body) {
   const bool relayed = request.header("x-forwarded-for").has_value();
@@ -272,7 +276,25 @@ Status Media::Room::maintain() {
   shared_.forget(proxied.aliases);
   shared_.counters.evicted += variants.variants + proxied.aliases.size();
   if (variants.variants > 0) shared_.hot.clear();
+  TRY(look_after_evidence());
   return make_room();
+}
+
+// What is over its time goes; when there is no room for more, uploads close.
+Status Media::Room::look_after_evidence() {
+  TRY(shared_.services.keeper.destroy_due(kBatch));
+  const double fullness = TRY(shared_.services.keeper.fullness());
+  const int step = fullness >= 1.0 ? 3 : fullness >= 0.8 ? 2 : fullness >= 0.5 ? 1 : 0;
+  if (step > evidence_step_)
+    shared_.alert(
+        "evidence-budget",
+        step == 3 ? std::string("The room for evidence is used up, so uploads are closed "
+                                "until some of it is over its time or "
+                                "evidence.max_bytes is raised.")
+                  : fmt::format("{} % of the room for evidence are used up.", step == 2 ? 80 : 50));
+  evidence_step_ = step;
+  shared_.is_evidence_full = step == 3;
+  return {};
 }
 
 Status Media::Room::make_room() {

@@ -17,8 +17,10 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/network.h"
 #include "base/task.h"
 #include "blob/blob.h"
+#include "evidence/evidence.h"
 #include "net/net.h"
 #include "scan/scan.h"
 #include "store/store.h"
@@ -49,6 +51,18 @@ struct Options {
   std::uint64_t max_bytes = 0;                       // of everything stored; 0: no limit
   std::uint64_t max_variant_bytes = 10ull * 1024 * 1024 * 1024;
   std::chrono::seconds keep_variants{7 * 86'400}, keep_proxied{7 * 86'400};  // after last access
+  std::vector<Network> trusted_proxies;       // believed when they say where a request is from
+  std::vector<std::string> trusted_accounts;  // local_user.id
+  // Different refused pictures of one account within `attempts_window`: after `slow_after` of them
+  // answers take longer, after `close_after` uploads are closed for it for `close_for`.
+  std::size_t slow_after = 3, close_after = 10;
+  std::chrono::seconds attempts_window{86'400}, close_for{3'600};
+  // Told of what a person should know now: a word for what it is, and a sentence. On any thread;
+  // must be quick. Empty: nobody is.
+  std::function<void(std::string_view what, std::string_view text)> on_alert;
+  // Told of a refused picture that must not come again. Blocks; on the files pool. Empty: nobody
+  // is.
+  std::function<Status(const scan::Screening&)> ban;
   // Told the aliases that were deleted, on any thread; must be quick. Empty: nobody is.
   std::function<void(const std::vector<std::string>&)> on_deleted;
 };
@@ -59,6 +73,8 @@ struct Counters {
       failed{0};
   std::atomic<std::uint64_t> served{0}, deleted{0};
   std::atomic<std::uint64_t> variants{0}, fetched{0}, evicted{0};
+  std::atomic<std::uint64_t> held{0}, preserved{0}, not_kept{0};  // not_kept: should have been
+  std::atomic<std::uint64_t> alerts{0};
   std::atomic<std::uint64_t> spooled_bytes{0};  // right now
 };
 
@@ -81,6 +97,7 @@ struct Services {
   scan::Scanner& scanner;
   decoder::Pool& decoders;
   Fetcher& fetcher;
+  evidence::Keeper& keeper;
   Pool& files;
   Pool& db;
   Pool& decode;  // blocks in decoder::Pool::decode
@@ -101,6 +118,8 @@ class Media {
   // Drops the requests that wait for the work of others, before the loops they are on are
   // destroyed.
   void abandon();
+  // Forgets what is remembered of stored pictures: another process took some off.
+  void forget_stored();
 
  private:
   class Room;

@@ -99,29 +99,57 @@ class FakeFetcher final : public Fetcher {
 class MediaTest : public ::testing::Test {
  protected:
   MediaTest() {
-    auto parsed = policy::Policy::parse(kPolicy, "policy.toml", {{{"fake", {"sfw", "nsfw"}}}, {}});
-    PORTCULLIS_CHECK(parsed.has_value());
-    std::vector<std::shared_ptr<const scan::Signal>> signals = {scan::classifier_signal(
-        parsed->signals()[0], model_, "", pool_, clock_, std::chrono::seconds(10))};
-    const image::Rules rules{{image::Format::png}, {1000, 1000, 1'000'000, 1'000'000, 1}, {}};
-    scanner_ = std::make_unique<scan::Scanner>(
-        decoders_, scan::Scanner::Pools{pool_},
-        std::make_shared<const scan::Ruleset>(
-            scan::Ruleset{*parsed, signals, rules, ruleset_digest(*parsed, signals)}));
+    judge_by(kPolicy);
     fs::create_directories(folder_.path() / "spool");
     options_.spool = folder_.path() / "spool";
     options_.refusal_step = std::chrono::milliseconds(0);
     options_.max_file_size = 5'000;
     store_ = std::move(store::open_sqlite({.file = folder_.path() / "db.sqlite"}, clock_).value());
     blobs_ = std::move(blob::open_folder(folder_.path() / "blobs", *files_).value());
+    fs::create_directories(folder_.path() / "evidence");
+    options_.on_alert = [this](std::string_view what, std::string_view text) {
+      alerts_.push_back(fmt::format("{}: {}", what, text));
+    };
+    keep_evidence(keeper_options());
     restart();
     log::set_sink([this](std::string_view line) { log_ += std::string(line) + "\n"; });
   }
   ~MediaTest() override { log::set_sink({}); }
 
   void restart() {
-    media_ = std::make_unique<Media>(options_, Services{*store_, *blobs_, *scanner_, decoders_,
-                                                        fetcher_, pool_, pool_, pool_, clock_});
+    media_ =
+        std::make_unique<Media>(options_, Services{*store_, *blobs_, *scanner_, decoders_, fetcher_,
+                                                   *keeper_, pool_, pool_, pool_, clock_});
+  }
+  evidence::Keeper::Options keeper_options() const {
+    return {.folder = folder_.path() / "evidence",
+            .review = review_key_.public_half(),
+            .evidence = evidence_key_.public_half(),
+            .held_per_uploader = 2};
+  }
+  // Before restart().
+  void keep_evidence(evidence::Keeper::Options options) {
+    media_.reset();
+    keeper_ = std::make_unique<evidence::Keeper>(std::move(options), *store_, *files_, clock_);
+  }
+  // Judges by another policy from now on; `signals` are named there.
+  void judge_by(std::string_view policy, std::vector<scan::NamedList> lists = {}) {
+    auto parsed = policy::Policy::parse(policy, "policy.toml", {{{"fake", {"sfw", "nsfw"}}}, {}});
+    PORTCULLIS_CHECK(parsed.has_value());
+    std::vector<std::shared_ptr<const scan::Signal>> signals;
+    for (const policy::SignalDefinition& definition : parsed->signals())
+      signals.push_back(definition.kind == policy::SignalKind::list
+                            ? scan::list_signal(definition, lists, pool_)
+                            : scan::classifier_signal(definition, model_, "", pool_, clock_,
+                                                      std::chrono::seconds(10)));
+    const image::Rules rules{{image::Format::png}, {1000, 1000, 1'000'000, 1'000'000, 1}, {}};
+    auto ruleset = std::make_shared<const scan::Ruleset>(
+        scan::Ruleset{*parsed, signals, rules, ruleset_digest(*parsed, signals)});
+    if (scanner_)
+      scanner_->set_ruleset(std::move(ruleset));
+    else
+      scanner_ = std::make_unique<scan::Scanner>(decoders_, scan::Scanner::Pools{pool_},
+                                                 std::move(ruleset));
   }
 
   net::Response ask(const std::string& method, const std::string& target,
@@ -188,6 +216,10 @@ class MediaTest : public ::testing::Test {
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<blob::FileSystem> files_ = blob::real_file_system();
   std::unique_ptr<blob::BlobStore> blobs_;
+  evidence::PrivateKey review_key_ = evidence::make_key(evidence::Purpose::review);
+  evidence::PrivateKey evidence_key_ = evidence::make_key(evidence::Purpose::evidence);
+  std::unique_ptr<evidence::Keeper> keeper_;
+  std::vector<std::string> alerts_;
   std::unique_ptr<Media> media_;
   std::string log_;
 };

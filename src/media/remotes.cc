@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/json.hpp>
 
 #include "base/log.h"
 
@@ -11,6 +12,11 @@ namespace portcullis::media {
 namespace {
 
 net::Response not_fetched() { return refusal_for({Fault::client, "", "download-file-error"}); }
+
+// What evidence should say of a picture that was fetched; JSON.
+std::string context_of(const std::string& url) {
+  return boost::json::serialize(boost::json::object{{"url", url}});
+}
 
 // Where it lies now. Not to be remembered by anyone.
 net::Response pass_through(const std::string& url) {
@@ -89,7 +95,8 @@ Task<net::Response> Remotes::download(const net::Request& request, const Route& 
   if (!subject) co_return std::move(subject).error();
   Order order{.request = request.id,
               .subject = {policy::Origin::remote, {}, *wishes, {}},
-              .url = subject->url};
+              .url = subject->url,
+              .context = context_of(subject->url)};
   order.subject.rendering.operations = wishes->operations.value_or(shared_.options.preprocess);
   if (in_background) {
     auto id = shared_.backgrounded.begin(shared_.services.clock.now());
@@ -231,7 +238,8 @@ Task<Answered<StoredPointer>> Remotes::proxied(const net::Request& request, std:
   Order order{.request = request.id,
               .subject = {policy::Origin::remote, {}, {}, {}},
               .url = remote_url,
-              .proxied = remote_url};
+              .proxied = remote_url,
+              .context = context_of(remote_url)};
   auto uploaded = co_await flights_.join("proxy " + remote_url,
                                          [&] { return fetch_and_take(std::move(order)); });
   if (!uploaded) co_return std::unexpected(std::move(uploaded).error().answer);

@@ -57,14 +57,27 @@ Shared::Shared(Options given_options, Services given_services)
     : options(std::move(given_options)),
       services(given_services),
       memory(std::make_unique<StoreMemory>(services)),
-      spool_budget(options.spool_bytes, counters.spooled_bytes) {}
+      spool_budget(options.spool_bytes, counters.spooled_bytes),
+      attempts(
+          {options.slow_after, options.close_after, options.attempts_window, options.close_for},
+          services.clock) {}
+
+void Shared::alert(std::string_view what, std::string_view text) {
+  ++counters.alerts;
+  log::warning("alert", {{"what", what}, {"text", text}});
+  if (options.on_alert) options.on_alert(what, text);
+}
 
 Task<Result<StoredPointer>> stored_by_alias(Shared& shared, std::string alias) {
   if (StoredPointer hot = shared.hot.find(alias)) co_return hot;
   const std::uint64_t epoch = shared.hot.epoch();
   Services& services = shared.services;
   auto found = CO_TRY(co_await services.db.run([&] { return services.store.find(alias); }));
-  if (!found) co_return fail_with(Fault::client, "alias-not-found", "No such alias");
+  if (!found) {
+    const bool is_gone =
+        CO_TRY(co_await services.db.run([&] { return services.store.is_gone(alias); }));
+    co_return fail_with(Fault::client, is_gone ? "alias-gone" : "alias-not-found", "No such alias");
+  }
   StoredPointer stored = CO_TRY(co_await open_stored(shared, {.blob = found->alias.blob,
                                                               .details = std::move(found->details),
                                                               .created = found->alias.created}));
@@ -85,6 +98,8 @@ Task<Result<StoredPointer>> open_stored(Shared& shared, StoredPicture picture) {
 
 net::Response answer_for_missing(const Error& error) {
   if (error.code == "alias-not-found") return error_answer(404, error.code, "No such alias");
+  if (error.code == "alias-gone")
+    return error_answer(410, error.code, "This picture was taken off the site.");
   log::error("a picture could not be read", {{"why", error.what}});
   if (error.code == "lost-file")
     return error_answer(500, error.code, "The picture's file is missing.");

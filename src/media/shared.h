@@ -3,6 +3,7 @@
 
 #include "media/access_log.h"
 #include "media/answers.h"
+#include "media/attempts.h"
 #include "media/backgrounded.h"
 #include "media/hot_files.h"
 #include "media/media.h"
@@ -21,8 +22,14 @@ struct Shared {
   HotFiles hot;
   AccessLog accesses;
   Backgrounded backgrounded;
+  Attempts attempts;
   // Nothing that could go is left, and max_bytes are used up.
   std::atomic<bool> is_full{false};
+  // No more evidence can be kept, so nothing may come in that might have to be.
+  std::atomic<bool> is_evidence_full{false};
+
+  // Logs it, and tells whoever wants to know.
+  void alert(std::string_view what, std::string_view text);
 
   // What was found out to be gone, or expired.
   void forget(const std::vector<std::string>& aliases) {

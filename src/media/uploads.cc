@@ -2,10 +2,13 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/json.hpp>
 
 #include "base/log.h"
 
 namespace portcullis::media {
+
+namespace json = boost::json;
 
 namespace {
 
@@ -13,14 +16,20 @@ constexpr std::size_t kChunk = 256 * 1024;  // one hop to the files pool for thi
 constexpr std::chrono::seconds kLongPoll{10};
 constexpr std::chrono::milliseconds kPollInterval{100};
 constexpr std::chrono::hours kUnclaimed{1};
+constexpr std::size_t kLongestContext = 500;  // of one header
 
-// Who may decode one picture at a time: the credential the request carries, else the address
-// nearest to the client that the relay names. A digest, so that the credential itself is kept
-// nowhere.
-std::string owner_of(const net::Request& request) {
-  for (const std::string_view name : {"authorization", "cookie", "x-forwarded-for"})
-    if (const auto value = request.header(name)) return sha256_of(as_bytes(*value)).hex();
-  return {};
+// What evidence should say of a request; JSON.
+std::string context_of(const net::Request& request, const Uploader& uploader,
+                       const std::string& file_name) {
+  json::object context{{"request", request.id},
+                       {"account", uploader.account},
+                       {"address", uploader.address},
+                       {"address_verified", uploader.address_is_verified},
+                       {"file_name", file_name.substr(0, kLongestContext)}};
+  for (const char* name : {"user-agent", "x-forwarded-for"})
+    if (const auto values = request.all_headers(name); !values.empty())
+      context[name] = fmt::format("{}", fmt::join(values, ", ")).substr(0, kLongestContext);
+  return json::serialize(context);
 }
 
 }  // namespace
@@ -33,8 +42,8 @@ Task<net::Response> Uploads::upload(const net::Request& request, net::BodyReader
   std::vector<Uploaded> done;
   for (const ReceivedFile& file : received->files) {
     auto uploaded = co_await ingest_.take(
-        file.spool, order_for(request, received->wishes, policy::Origin::upload), received->when,
-        deadline);
+        file.spool, order_for(request, *received, file.name, policy::Origin::upload),
+        received->when, deadline);
     if (!uploaded) {
       co_await ingest_.undo(done);  // the others of the same request do not stay
       co_return std::move(uploaded).error().answer;
@@ -54,7 +63,7 @@ Task<net::Response> Uploads::import(const net::Request& request, net::BodyReader
   const Deadline deadline = received->when + shared_.options.upload_timeout;
   std::vector<Uploaded> done;
   for (const ReceivedFile& file : received->files) {
-    Order order = order_for(request, received->wishes, policy::Origin::import);
+    Order order = order_for(request, *received, file.name, policy::Origin::import);
     order.alias = file.name;
     auto uploaded = co_await ingest_.take(file.spool, std::move(order), received->when, deadline);
     if (!uploaded) {
@@ -78,12 +87,13 @@ Task<net::Response> Uploads::upload_backgrounded(const net::Request& request, ne
     ids.push_back(*std::move(id));
   }
   const auto executor = co_await asio::this_coro::executor;
-  for (std::size_t i = 0; i < ids.size(); ++i)
-    asio::co_spawn(executor,
-                   work_in_background(std::move(received->files[i]),
-                                      order_for(request, received->wishes, policy::Origin::upload),
-                                      received->when, ids[i]),
-                   asio::detached);
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    Order order = order_for(request, *received, received->files[i].name, policy::Origin::upload);
+    asio::co_spawn(
+        executor,
+        work_in_background(std::move(received->files[i]), std::move(order), received->when, ids[i]),
+        asio::detached);
+  }
   co_return json_answer(202, backgrounded_json(ids));
 }
 
@@ -136,7 +146,16 @@ Task<Answered<Uploads::Received>> Uploads::receive(const net::Request& request,
     received.wishes = *std::move(wishes);
   else
     co_return std::unexpected(refusal_for(wishes.error()));
+  if (auto uploader =
+          uploader_of(request, shared_.options.trusted_proxies, shared_.options.trusted_accounts))
+    received.uploader = *std::move(uploader);
+  else
+    co_return std::unexpected(refusal_for(uploader.error()));
   if (auto ended = co_await ingest_.closed()) co_return std::unexpected(std::move(*ended));
+  if (shared_.attempts.is_closed(received.uploader)) {
+    ++shared_.counters.closed;
+    co_return std::unexpected(closed_for_uploader());
+  }
   auto files = co_await read(request, body);
   if (!files) {
     ++(files.error().fault == Fault::client ? shared_.counters.not_taken : shared_.counters.failed);
@@ -182,10 +201,18 @@ Task<Result<std::vector<ReceivedFile>>> Uploads::read(const net::Request& reques
   co_return receiver->finish();
 }
 
-Order Uploads::order_for(const net::Request& request, const image::Wishes& wishes,
-                         policy::Origin origin) const {
-  Order order{.request = request.id, .subject = {origin, owner_of(request), wishes, {}}};
-  order.subject.rendering.operations = wishes.operations.value_or(shared_.options.preprocess);
+Order Uploads::order_for(const net::Request& request, const Received& received,
+                         const std::string& file_name, policy::Origin origin) const {
+  const Uploader& uploader = received.uploader;
+  Order order{.request = request.id,
+              .subject = {origin, uploader.owner, received.wishes, {}, uploader.kind}};
+  order.subject.rendering.operations =
+      received.wishes.operations.value_or(shared_.options.preprocess);
+  order.subject.varies_refused = [this, uploader](const std::vector<hash::Dihedral>& prints) {
+    return shared_.attempts.varies_refused(uploader, prints);
+  };
+  order.context = context_of(request, uploader, file_name);
+  order.uploader = uploader;
   return order;
 }
 

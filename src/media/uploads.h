@@ -25,13 +25,14 @@ class Uploads {
   struct Received {
     std::vector<ReceivedFile> files;
     image::Wishes wishes;
+    Uploader uploader;
     SteadyTime when{};
   };
   Task<Answered<Received>> receive(const net::Request& request, net::BodyReader& body,
                                    const Route& route);
   Task<Result<std::vector<ReceivedFile>>> read(const net::Request& request, net::BodyReader& body);
-  Order order_for(const net::Request& request, const image::Wishes& wishes,
-                  policy::Origin origin) const;
+  Order order_for(const net::Request& request, const Received& received,
+                  const std::string& file_name, policy::Origin origin) const;
   Task<void> work_in_background(ReceivedFile file, Order order, SteadyTime received,
                                 std::string id);
 

@@ -50,6 +50,7 @@ class Run {
     screening_.facts.sha256 = original.digests.sha256;
     screening_.facts.bytes = original.size;
     screening_.facts.origin = subject.origin;
+    screening_.facts.uploader = subject.uploader;
   }
 
   Task<Screening> go(Reuse reuse) {
@@ -65,6 +66,8 @@ class Run {
       screening_.known_blob = known_blob_;
     }
     co_await ask_all();
+    if (screening_.seen && subject_.varies_refused)
+      screening_.facts.varies_refused = subject_.varies_refused(screening_.seen->fingerprints);
     decide();
     co_return std::move(screening_);
   }

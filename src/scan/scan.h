@@ -37,6 +37,10 @@ struct Subject {
   std::string owner;          // one decode at a time for each; empty: no such limit
   image::Wishes wishes = {};  // limits beyond the ruleset's; its operations are not looked at
   decoder::Rendering rendering = {};  // what is to be stored
+  policy::UploaderClass uploader = policy::UploaderClass::nobody;
+  // Whether it varies a picture that its uploader was refused a short while ago; asked once it is
+  // known what it looks like. Empty: it does not.
+  std::function<bool(const std::vector<hash::Dihedral>&)> varies_refused = {};
 };
 
 // What a signal may look at. `fingerprints` and `pictures` are null while nothing was decoded.

@@ -133,6 +133,9 @@ struct BlobPage {
   std::optional<BlobEntry> next;      // the first one of the page after; without aliases
 };
 
+// The setting that changes with every unpublish().
+inline constexpr std::string_view kLastUnpublished = "last-unpublished";
+
 // Bytes of stored blobs: of all, and of those that only variants need.
 struct Usage {
   std::uint64_t all = 0, variants = 0;

@@ -204,6 +204,10 @@ Result<std::vector<std::string>> SqliteStore::unpublish(const Sha256& blob,
                                  "?)"))
               .bind(alias, verdict.id, verdict.when)
               .run());
+    // By which a running server notices that another process did this.
+    TRY(TRY(connection.prepare("INSERT OR REPLACE INTO setting (name, value) VALUES (?, ?)"))
+            .bind(kLastUnpublished, verdict.id)
+            .run());
     TRY(append_audit(
         connection, verdict.when,
         {.actor = "server",

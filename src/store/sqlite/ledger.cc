@@ -414,6 +414,10 @@ Status SqliteStore::end_evidence(const std::string& id, EvidenceState how, const
     TRY(TRY(connection.prepare("UPDATE evidence SET state = ?, ended = ? WHERE id = ?"))
             .bind(static_cast<std::int64_t>(how), now, id)
             .run());
+    if (how == EvidenceState::released)  // or it would stay refused where it was fetched from
+      TRY(TRY(connection.prepare("UPDATE remote SET refused = 0 WHERE sha256 = ?"))
+              .bind(one.original)
+              .run());
     return append_audit(connection, now,
                         {.actor = who,
                          .action = fmt::format("evidence {}", name(how)),
