@@ -4,6 +4,7 @@
 
 #include "app/commands.h"
 #include "app/engine.h"
+#include "app/keeping.h"
 #include "base/log.h"
 #include "egress/egress.h"
 
@@ -40,7 +41,22 @@ class Doctor {
   bool failed_ = false;
 };
 
-void check_policy(Doctor& doctor, const config::Config& config,
+// What rules want kept can be kept.
+void check_evidence(Doctor& doctor, const config::Config& config, const DataFolder& data,
+                    const policy::Policy& policy) {
+  const auto options = keeper_options(config, data);
+  if (!doctor.look("evidence", options, "the keys are readable")) return;
+  if (policy.preserves() && !options->evidence)
+    doctor.bad("evidence",
+               "the policy has rules that preserve, but [evidence] evidence_key is empty, so "
+               "nothing is kept: make keys with `portcullis evidence keygen`");
+  if (policy.holds() && !options->review)
+    doctor.bad("evidence",
+               "the policy has rules that hold, but [evidence] review_key is empty, so what they "
+               "hold is refused: make keys with `portcullis evidence keygen`");
+}
+
+void check_policy(Doctor& doctor, const config::Config& config, const DataFolder& data,
                   const std::vector<store::HashListRow>& rows) {
   const auto text = read_file(config.policy.string(), 1024 * 1024);
   if (!doctor.look("policy", text, config.policy.string())) return;
@@ -54,6 +70,7 @@ void check_policy(Doctor& doctor, const config::Config& config,
     doctor.look("model", infer::Model::load(config.inference.models / signal.model, {.threads = 1}),
                 signal.model + " loads and its digest is right");
   }
+  check_evidence(doctor, config, data, *parsed);
 }
 
 void check_lists(Doctor& doctor, const DataFolder& data,
@@ -76,9 +93,12 @@ void check_site(Doctor& doctor, const config::Config& config) {
                    "pictrs.api_key");
   for (const std::string& text : config.egress.allow)
     doctor.look("egress", Network::parse(text), "[egress] allow opens " + text);
-  const std::filesystem::path& hook = config.media.purge_hook;
-  if (!hook.empty() && ::access(hook.c_str(), X_OK) != 0)
-    doctor.bad("purge hook", hook.string() + " cannot be run");
+  for (const std::string& text : config.site.trusted_proxies)
+    doctor.look("proxies", Network::parse(text), "[site] trusted_proxies believes " + text);
+  for (const auto& [name, hook] : {std::pair("purge hook", config.media.purge_hook),
+                                   std::pair("alert hook", config.alert.hook)})
+    if (!hook.empty() && ::access(hook.c_str(), X_OK) != 0)
+      doctor.bad(name, hook.string() + " cannot be run");
 }
 
 void check_decoder(Doctor& doctor, const config::Config& config, const Clock& clock) {
@@ -113,7 +133,7 @@ Result<int> check_command(const std::string& config_file) {
   const auto rows = (*store)->lists();
   if (!doctor.look("store", rows, "readable")) return doctor.report();
   check_lists(doctor, *data, *rows);
-  check_policy(doctor, *config, *rows);
+  check_policy(doctor, *config, *data, *rows);
   const auto uploads = (*store)->get_switch("uploads");
   if (!doctor.look("uploads", uploads, "the switch is readable")) return doctor.report();
   const std::optional<store::Switch>& value = *uploads;

@@ -55,8 +55,7 @@ Result<std::vector<decoder::Operation>> preprocess_steps(const config::Config& c
   return steps;
 }
 
-Result<media::Options> media_options(const config::Config& config, const DataFolder& data,
-                                     PurgeHook* hook) {
+Result<media::Options> media_options(const config::Config& config, const DataFolder& data) {
   media::Options options;
   options.preprocess = TRY(preprocess_steps(config));
   options.filters = config.media.filters;
@@ -68,13 +67,21 @@ Result<media::Options> media_options(const config::Config& config, const DataFol
     options.quality[static_cast<std::size_t>(format)] = static_cast<std::uint8_t>(value);
   options.fetch_timeout = config.egress.timeout;
   options.hosts = config.site.hosts;
+  for (const std::string& text : config.site.trusted_proxies) {
+    auto network = Network::parse(text);
+    if (!network) return fail(Fault::us, "[site] trusted_proxies: {}", network.error().what);
+    options.trusted_proxies.push_back(*network);
+  }
+  options.trusted_accounts = config.site.trusted_accounts;
+  options.slow_after = config.attempts.slow_after;
+  options.close_after = config.attempts.close_after;
+  options.attempts_window = config.attempts.window;
+  options.close_for = config.attempts.close_for;
   options.max_bytes = config.media.max_bytes;
   options.max_variant_bytes = config.media.max_variant_bytes;
   options.keep_variants = config.media.retention.variants;
   options.keep_proxied = config.media.retention.proxy;
   options.api_key = config.listen.api_key;
-  if (hook)
-    options.on_deleted = [hook](const std::vector<std::string>& aliases) { hook->tell(aliases); };
   options.prefix = config.listen.media_prefix;
   options.spool = data.spool();
   options.max_file_size = config.media.max_file_size;
@@ -129,16 +136,45 @@ Status Gate::prepare(config::Config config) {
   engine_ = TRY(Engine::create(std::move(config), clock_));
   files_ = blob::real_file_system();
   blobs_ = TRY(blob::open_folder(data.blobs(), *files_));
+  keeper_ = std::make_unique<evidence::Keeper>(TRY(keeper_options(engine_->config, data)),
+                                               *engine_->store, *files_, clock_);
   TRY(clean_up());
+  TRY(note_policy());
   fetcher_ = TRY(GuardedFetcher::create(engine_->config));
-  if (!engine_->config.media.purge_hook.empty())
-    purge_hook_ =
-        std::make_unique<PurgeHook>(engine_->config.media.purge_hook, engine_->config.site.hosts);
+  media::Options options = TRY(media_options(engine_->config, data));
+  if (const auto& program = engine_->config.media.purge_hook; !program.empty()) {
+    purge_hook_ = std::make_unique<Hook>("media.purge_hook", program);
+    options.on_deleted = [this](const std::vector<std::string>& aliases) {
+      purge_hook_->tell(purge_lines(aliases, engine_->config.site.hosts));
+    };
+  }
+  if (const auto& program = engine_->config.alert.hook; !program.empty())
+    alert_hook_ = std::make_unique<Hook>("alert.hook", program);
+  options.on_alert = [this](std::string_view what, std::string_view text) { alert(what, text); };
   media_ = std::make_unique<media::Media>(
-      TRY(media_options(engine_->config, data, purge_hook_.get())),
+      std::move(options),
       media::Services{*engine_->store, *blobs_, *engine_->scanner, *engine_->decoders, *fetcher_,
-                      engine_->pools.files, engine_->pools.db, engine_->pools.decode, clock_});
+                      *keeper_, engine_->pools.files, engine_->pools.db, engine_->pools.decode,
+                      clock_});
   return listen();
+}
+
+void Gate::alert(std::string_view what, std::string_view text) {
+  if (alert_hook_) alert_hook_->tell(alert_line(clock_.now(), what, text));
+}
+
+// That the rules changed is part of what was done.
+Status Gate::note_policy() {
+  const std::string now = engine_->scanner->ruleset()->policy.digest().hex();
+  constexpr const char* kPolicy = "policy";
+  const auto before = TRY(engine_->store->setting(kPolicy));
+  if (before && *before == now) return {};
+  TRY(engine_->store->audit({.actor = actor(),
+                             .action = "policy changed",
+                             .subject = now,
+                             .details = fmt::format(R"({{"before":"{}"}})", before.value_or(""))},
+                            clock_.now()));
+  return engine_->store->put_setting(kPolicy, now);
 }
 
 // What an earlier run left half done goes before anything is served.
@@ -150,7 +186,10 @@ Status Gate::clean_up() {
   const std::size_t orphans = TRY(media::remove_orphans(*engine_->store, *blobs_));
   if (swept + orphans > 0)
     log::info("cleared what an earlier run left", {{"blobs", swept}, {"unknown_files", orphans}});
+  TRY(keeper_->remove_orphans());
   generation_ = TRY(engine_->store->generation());
+  last_unpublished_ =
+      TRY(engine_->store->setting(std::string(store::kLastUnpublished))).value_or("");
   return {};
 }
 
@@ -203,6 +242,7 @@ Status Gate::run() {
   asio::co_spawn(control_, handle_signals(), asio::detached);
   asio::co_spawn(control_, watch_database(), asio::detached);
   asio::co_spawn(control_, sweep_now_and_then(), asio::detached);
+  asio::co_spawn(control_, tell_audit_head(), asio::detached);
   const auto guard = asio::make_work_guard(control_);
   control_.run();
   log::info("stopped", {});
@@ -223,6 +263,26 @@ Task<void> Gate::watch_database() {
     if (!reloaded)
       log::error("lists could not be read again; the old ones stay",
                  {{"why", reloaded.error().what}});
+    const auto unpublished = co_await engine_->pools.db.run(
+        [this] { return engine_->store->setting(std::string(store::kLastUnpublished)); });
+    if (unpublished && unpublished->value_or("") != last_unpublished_) {
+      last_unpublished_ = unpublished->value_or("");
+      media_->forget_stored();
+    }
+  }
+}
+
+// Where the chain ends, for whoever keeps it elsewhere.
+Task<void> Gate::tell_audit_head() {
+  while (!stopping_) {
+    const auto head =
+        co_await engine_->pools.db.run([this] { return engine_->store->audit_head(); });
+    if (head && *head) {
+      const std::string text = to_text(**head);
+      log::info("audit head", {{"head", text}});
+      alert("audit-head", text);
+    }
+    co_await pause(engine_->config.alert.audit_head);
   }
 }
 
@@ -257,7 +317,8 @@ Task<void> Gate::handle_signals() {
 Task<void> Gate::reload_config() {
   const Status done = co_await engine_->pools.db.run([this]() -> Status {
     engine_->set_config(TRY(load_config(config_file_)));
-    return engine_->reload(true);
+    TRY(engine_->reload(true));
+    return note_policy();
   });
   if (done)
     log::info("config and policy read again", {});

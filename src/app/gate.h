@@ -7,7 +7,8 @@
 
 #include "app/engine.h"
 #include "app/guarded_fetcher.h"
-#include "app/purge_hook.h"
+#include "app/hook.h"
+#include "app/keeping.h"
 #include "media/media.h"
 #include "net/net.h"
 
@@ -39,6 +40,9 @@ class Gate {
   Status clean_up();
   Task<void> watch_database();
   Task<void> sweep_now_and_then();
+  Task<void> tell_audit_head();
+  Status note_policy();
+  void alert(std::string_view what, std::string_view text);
   Task<void> handle_signals();
   Task<void> reload_config();
   void drain();
@@ -54,11 +58,13 @@ class Gate {
   std::unique_ptr<blob::FileSystem> files_;
   std::unique_ptr<blob::BlobStore> blobs_;
   std::unique_ptr<GuardedFetcher> fetcher_;
-  std::unique_ptr<PurgeHook> purge_hook_;
+  std::unique_ptr<evidence::Keeper> keeper_;
+  std::unique_ptr<Hook> purge_hook_, alert_hook_;
   std::unique_ptr<media::Media> media_;
   std::unique_ptr<net::Server> media_server_, admin_server_;
   std::vector<std::thread> threads_;
   std::uint64_t generation_ = 0;
+  std::string last_unpublished_;
   bool stopping_ = false;
   std::size_t draining_ = 0;
 };

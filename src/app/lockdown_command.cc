@@ -1,21 +1,10 @@
 #include <cstdio>
-#include <cstdlib>
 
 #include "app/commands.h"
 #include "app/places.h"
 #include "store/store.h"
 
 namespace portcullis::app {
-
-namespace {
-
-std::string who() {
-  for (const char* name : {"SUDO_USER", "USER", "LOGNAME"})
-    if (const char* value = std::getenv(name); value && *value) return value;
-  return "unknown";
-}
-
-}  // namespace
 
 Result<int> lockdown_command(const LockdownOptions& options) {
   static const SystemClock clock;
@@ -26,7 +15,7 @@ Result<int> lockdown_command(const LockdownOptions& options) {
   value.name = options.what;
   value.state = options.on ? store::SwitchState::closed : store::SwitchState::open;
   value.message = options.on ? options.message : "";
-  value.who = who();
+  value.who = actor();
   value.when = clock.now();
   TRY(store->set_switch(value));
   std::printf("%s: %s. It holds at once, also for uploads under way, and over restarts.\n",

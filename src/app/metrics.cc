@@ -59,6 +59,11 @@ std::string metrics_text(const Readings& readings) {
       counter("portcullis_evicted_total",
               "Variants and copies of remote pictures that went unused or made room",
               static_cast<double>(media.evicted)),
+      family("portcullis_kept_total", "Refused originals by what became of them",
+             MetricType::Counter,
+             {result("held", media.held), result("preserved", media.preserved),
+              result("not_kept", media.not_kept)}),
+      counter("portcullis_alerts_total", "Alerts for a person", static_cast<double>(media.alerts)),
       gauge("portcullis_spool_bytes", "Bytes of uploads that wait for their verdict",
             static_cast<double>(media.spooled_bytes)),
       gauge("portcullis_connections", "Open connections of the media listener",
@@ -80,6 +85,10 @@ std::string metrics_text(const Readings& readings) {
               static_cast<double>(readings.decoders.timed_out)),
   };
   if (readings.stored) {
+    all.push_back(gauge("portcullis_evidence_bytes", "Bytes of sealed originals",
+                        static_cast<double>(readings.stored->evidence_bytes)));
+    all.push_back(gauge("portcullis_evidence_held", "Sealed originals that wait for a moderator",
+                        static_cast<double>(readings.stored->held)));
     all.push_back(gauge("portcullis_aliases", "Aliases stored",
                         static_cast<double>(readings.stored->aliases)));
     all.push_back(

@@ -54,7 +54,8 @@ Result<config::Config> load_config(const fs::path& file) {
 
 Result<DataFolder> open_data_folder(const config::Config& config) {
   DataFolder data{config.data};
-  for (const fs::path& folder : {data.root, data.blobs(), data.spool(), data.lists()}) {
+  for (const fs::path& folder :
+       {data.root, data.blobs(), data.spool(), data.lists(), data.evidence()}) {
     std::error_code error;
     if (fs::create_directories(folder, error))
       ::chmod(folder.c_str(), 0700);
@@ -82,6 +83,12 @@ Result<UniqueFd> lock_data_folder(const DataFolder& data) {
     return fail(Fault::storage, "another `portcullis serve` runs on {}: stop it first",
                 data.root.string());
   return fd;
+}
+
+std::string actor() {
+  for (const char* name : {"SUDO_USER", "USER", "LOGNAME"})
+    if (const char* value = std::getenv(name); value && *value) return value;
+  return "unknown";
 }
 
 Status write_durably(const fs::path& path, ByteView bytes) {

@@ -32,11 +32,15 @@ struct DataFolder {
   std::filesystem::path blobs() const { return root / "blobs"; }
   std::filesystem::path spool() const { return root / "spool"; }
   std::filesystem::path lists() const { return root / "lists"; }
+  std::filesystem::path evidence() const { return root / "evidence"; }
 };
 // Makes what is missing, readable by this user only, and tries that files can be made.
 Result<DataFolder> open_data_folder(const config::Config& config);
 // Held by `serve` while it runs; an error when another one does.
 Result<UniqueFd> lock_data_folder(const DataFolder& data);
+
+// Who runs this command, for the record: the name of the account on this machine.
+std::string actor();
 
 // Replaces `path` so that after a power cut either the old or the new text is there, whole.
 Status write_durably(const std::filesystem::path& path, ByteView bytes);

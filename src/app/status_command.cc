@@ -30,6 +30,9 @@ Result<int> status_command(const std::string& config_file, bool as_json) {
                         {"pending", counts.pending},
                         {"verdicts", counts.verdicts},
                         {"refused", counts.refused},
+                        {"evidence", counts.evidence},
+                        {"held", counts.held},
+                        {"evidence_bytes", counts.evidence_bytes},
                         {"lists", lists.size()}};
     if (!open) object["message"] = uploads->message;
     std::printf("%s\n", json::serialize(object).c_str());
@@ -46,6 +49,8 @@ Result<int> status_command(const std::string& config_file, bool as_json) {
       {"pictures", fmt::format("{} under {} aliases, {} bytes", counts.blobs, counts.aliases,
                                counts.blob_bytes)},
       {"verdicts", fmt::format("{}, of them {} refusals", counts.verdicts, counts.refused)},
+      {"evidence", fmt::format("{} kept, of them {} wait for a moderator, {} bytes",
+                               counts.evidence, counts.held, counts.evidence_bytes)},
       {"lists", std::to_string(lists.size())}};
   std::fputs(table(rows).c_str(), stdout);
   return 0;

@@ -3,10 +3,10 @@
 // Every error says file:line:column and what to do. Unknown keys are errors (a mistyped limit must
 // not be a missing limit). Keys are called as the members below, in the tables [listen] [http]
 // [media] [media.retention] [media.image] [media.image.quality] [media.animation] [media.video]
-// [site] [egress] [decoder] [inference] [log]; `data` and `policy` stand above them and are the
-// only ones without a default. Paths are taken relative to the file's folder. Values with units are
-// written as text: "40 MiB" (B, KiB, MiB, GiB, TiB), "30s" (ms, s, m, h, d). Values are plain data;
-// nothing here looks at the network, and only load() reads a file.
+// [site] [egress] [evidence] [attempts] [alert] [decoder] [inference] [log]; `data` and `policy`
+// stand above them and are the only ones without a default. Paths are taken relative to the file's
+// folder. Values with units are written as text: "40 MiB" (B, KiB, MiB, GiB, TiB), "30s" (ms, s, m,
+// h, d). Values are plain data; nothing here looks at the network, and only load() reads a file.
 #pragma once
 
 #include <chrono>
@@ -98,6 +98,8 @@ struct Media {
 
 struct Site {
   std::vector<std::string> hosts;  // names under which browsers reach Lemmy, lower case, no port
+  std::vector<std::string> trusted_proxies;   // networks in front of Lemmy, "10.0.0.0/8"
+  std::vector<std::string> trusted_accounts;  // local_user.id of people whom policy may trust
   bool operator==(const Site&) const = default;
 };
 
@@ -107,6 +109,28 @@ struct Egress {
   std::chrono::seconds timeout{8};  // of one fetch and all that belongs to it
   std::uint32_t max_per_host = 4;   // fetches at once
   bool operator==(const Egress&) const = default;
+};
+
+// Originals that are kept sealed. Public keys; empty: nothing of that kind can be kept.
+struct Evidence {
+  std::string review_key, evidence_key;
+  std::uint64_t max_bytes = 10ull * 1024 * 1024 * 1024;
+  std::chrono::seconds keep_held{30 * 86'400}, keep_preserved{365 * 86'400};
+  std::size_t held_per_uploader = 10;
+  bool operator==(const Evidence&) const = default;
+};
+
+// Different refused pictures of one account within `window`.
+struct Attempts {
+  std::size_t slow_after = 3, close_after = 10;
+  std::chrono::seconds window{86'400}, close_for{3'600};
+  bool operator==(const Attempts&) const = default;
+};
+
+struct Alert {
+  std::filesystem::path hook;               // told what a person should know now; empty: nobody
+  std::chrono::seconds audit_head{86'400};  // how often it is told the head of the audit chain
+  bool operator==(const Alert&) const = default;
 };
 
 struct Decoder {
@@ -133,6 +157,9 @@ struct Config {
   Media media;
   Site site;
   Egress egress;
+  Evidence evidence;
+  Attempts attempts;
+  Alert alert;
   Decoder decoder;
   Inference inference;
   std::string log_level = "info";  // [log] level: debug, info, warning, error

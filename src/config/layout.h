@@ -119,6 +119,12 @@ void lay_out(SomeConfig& config, Visitor& visit) {
   visit.texts("hosts", config.site.hosts,
               "Names under which browsers reach Lemmy, such as [\"lemmy.example\"].\nPictures of "
               "this site are never fetched from outside.");
+  visit.texts(
+      "trusted_proxies", config.site.trusted_proxies,
+      "Networks of the proxies in front of Lemmy, such as [\"127.0.0.0/8\"]. Only what they\n"
+      "say of a client's address is believed. Empty: nobody is judged by an address.");
+  visit.texts("trusted_accounts", config.site.trusted_accounts,
+              "Lemmy's local_user.id of people for whom policy has rules of their own.");
 
   visit.table("egress", "Fetching pictures that others host.");
   visit.texts("allow", config.egress.allow,
@@ -130,6 +136,43 @@ void lay_out(SomeConfig& config, Visitor& visit) {
                  1s, 60s);
   visit.count("max_per_host", config.egress.max_per_host, "Fetches from one host at once.", 1,
               1'000);
+
+  visit.table("evidence",
+              "Originals that must be kept, sealed to keys that are not on this machine.\n"
+              "`portcullis evidence keygen` makes both pairs.");
+  visit.text("review_key", config.evidence.review_key,
+             "The public key for what waits for a moderator. Empty: what a rule holds is refused.");
+  visit.text("evidence_key", config.evidence.evidence_key,
+             "The public key for what is preserved. Empty: nothing can be preserved.");
+  visit.size("max_bytes", config.evidence.max_bytes,
+             "When it is used up uploads close, since nothing that must be kept is dropped.", kMiB,
+             1024 * kTiB);
+  visit.duration("keep_held", config.evidence.keep_held, "What waits for a moderator.", 1h,
+                 24h * 3660);
+  visit.duration("keep_preserved", config.evidence.keep_preserved,
+                 "What is preserved. Ask a lawyer before you shorten it.", 24h, 24h * 3660);
+  visit.count("held_per_uploader", config.evidence.held_per_uploader,
+              "Pictures of one account that may wait at once; more are refused.", 1, 10'000);
+
+  visit.table("attempts", "Who is refused many different pictures.");
+  visit.count("slow_after", config.attempts.slow_after,
+              "After so many within `window` answers to that account take longer.", 1, 10'000);
+  visit.count("close_after", config.attempts.close_after,
+              "After so many uploads are closed for that account for a while. A network may have\n"
+              "three times as many.",
+              1, 10'000);
+  visit.duration("window", config.attempts.window, "", 1min, 24h * 366);
+  visit.duration("close_for", config.attempts.close_for, "", 1min, 24h * 366);
+
+  visit.table("alert", "");
+  visit.path("hook", config.alert.hook,
+             "A program that is run when a person should know: on its standard input it gets one\n"
+             "JSON object a line, {\"when\":…,\"what\":…,\"text\":…}. Left out: none.",
+             false);
+  visit.duration("audit_head", config.alert.audit_head,
+                 "How often the log and the hook get the head of the audit chain. Keep one of\n"
+                 "them elsewhere: `portcullis audit verify --head` then shows a cut chain.",
+                 1min, 24h * 366);
 
   visit.table("decoder", "Pictures are decoded in locked-in processes of their own.");
   visit.count("workers", config.decoder.workers, "0: one per core.", 0, 1024);

@@ -88,6 +88,11 @@ Verdict Policy::decide(const Facts& facts) const {
   return verdict;
 }
 
+bool Policy::holds() const {
+  return parsed_->otherwise.then == Outcome::hold ||
+         std::ranges::find(parsed_->rules, Outcome::hold, &Rule::then) != parsed_->rules.end();
+}
+bool Policy::preserves() const { return std::ranges::any_of(parsed_->rules, &Rule::preserve); }
 const std::vector<SignalDefinition>& Policy::signals() const { return parsed_->signals; }
 const std::vector<Lint>& Policy::lints() const { return parsed_->lints; }
 const Sha256& Policy::digest() const { return parsed_->digest; }

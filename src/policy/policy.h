@@ -155,6 +155,9 @@ class Policy {
 
   Verdict decide(const Facts& facts) const;
 
+  // Whether some rule holds or preserves.
+  bool holds() const;
+  bool preserves() const;
   const std::vector<SignalDefinition>& signals() const;
   const std::vector<Lint>& lints() const;
   // SHA-256 of the text it was parsed from.

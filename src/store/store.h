@@ -145,6 +145,7 @@ struct Usage {
 struct Counts {
   std::uint64_t aliases = 0, blobs = 0, pending = 0, verdicts = 0, refused = 0;
   std::uint64_t blob_bytes = 0;
+  std::uint64_t evidence = 0, held = 0, evidence_bytes = 0;  // kept now; of them held
 };
 
 class Store : public Ledger {

@@ -250,6 +250,9 @@ Result<Counts> SqliteStore::counts() {
     counts.blobs = TRY(number("SELECT count(*) FROM blob WHERE state = 1"));
     counts.blob_bytes = TRY(number("SELECT bytes FROM total WHERE name = 'all'"));
     counts.pending = TRY(number("SELECT count(*) FROM blob WHERE state = 0"));
+    counts.evidence = TRY(number("SELECT count(*) FROM evidence WHERE state = 0"));
+    counts.held = TRY(number("SELECT count(*) FROM evidence WHERE state = 0 AND kept = 0"));
+    counts.evidence_bytes = TRY(number("SELECT bytes FROM total WHERE name = 'evidence'"));
     counts.verdicts = TRY(number("SELECT count(*) FROM verdict"));
     counts.refused =
         TRY(number("SELECT count(*) FROM verdict WHERE outcome IN ('refuse', 'hold')"));

@@ -1,4 +1,4 @@
-#include "app/purge_hook.h"
+#include "app/hook.h"
 
 #include <gtest/gtest.h>
 
@@ -11,7 +11,7 @@
 namespace portcullis::app {
 namespace {
 
-TEST(PurgeHook, is_told_every_address_that_showed_what_is_gone) {
+TEST(Hook, is_told_every_address_that_showed_what_is_gone) {
   EXPECT_EQ(purge_lines({"a.png"}, {"lemmy.example", "www.lemmy.example"}),
             "https://lemmy.example/pictrs/image/a.png\n"
             "https://www.lemmy.example/pictrs/image/a.png\n"
@@ -20,25 +20,31 @@ TEST(PurgeHook, is_told_every_address_that_showed_what_is_gone) {
   EXPECT_EQ(purge_lines({"a.png"}, {}), "/pictrs/image/a.png\n/api/v4/image/a.png\n");
 }
 
-TEST(PurgeHook, runs_an_admin_s_program_with_them) {
+TEST(Hook, is_told_alerts_as_json) {
+  EXPECT_EQ(alert_line(WallTime{}, "verdict", "a \"quoted\"\nline"),
+            R"({"when":"1970-01-01T00:00:00.000000Z","what":"verdict","text":"a \"quoted\"\nline"})"
+            "\n");
+}
+
+TEST(Hook, runs_an_admin_s_program_with_them) {
   testing::TemporaryFolder folder;
   const auto program = folder.path() / "hook", told = folder.path() / "told";
   std::ofstream(program) << "#!/bin/sh\ncat >> " << told.native() << "\n";
   std::filesystem::permissions(program, std::filesystem::perms::owner_all);
   {
-    PurgeHook hook(program, {"lemmy.example"});
-    hook.tell({"a.png"});
-    hook.tell({"b.png", "c.png"});
+    Hook hook("test", program);
+    hook.tell("a\n");
+    hook.tell("b\nc\n");
   }
   std::stringstream text;
   text << std::ifstream(told).rdbuf();
-  EXPECT_EQ(text.str(), purge_lines({"a.png", "b.png", "c.png"}, {"lemmy.example"}));
+  EXPECT_EQ(text.str(), "a\nb\nc\n");
 }
 
-TEST(PurgeHook, that_is_missing_or_fails_harms_nobody) {
+TEST(Hook, that_is_missing_or_fails_harms_nobody) {
   for (const char* program : {"/nowhere/hook", "/bin/false"}) {
-    PurgeHook hook(program, {});
-    hook.tell({"a.png"});
+    Hook hook("test", program);
+    hook.tell("a\n");
   }
 }
 

@@ -1,4 +1,4 @@
-#include "app/purge_hook.h"
+#include "app/hook.h"
 
 #include <poll.h>
 #include <signal.h>
@@ -8,6 +8,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <boost/json.hpp>
+
 #include "base/fd.h"
 #include "base/log.h"
 
@@ -15,7 +17,7 @@ namespace portcullis::app {
 
 namespace {
 
-constexpr std::size_t kMostWaiting = 100'000;
+constexpr std::size_t kMostWaiting = 32 * 1024 * 1024;
 constexpr int kMostMilliseconds = 30'000;
 
 }  // namespace
@@ -32,10 +34,16 @@ std::string purge_lines(const std::vector<std::string>& aliases,
   return text;
 }
 
-PurgeHook::PurgeHook(std::filesystem::path program, std::vector<std::string> hosts)
-    : program_(std::move(program)), hosts_(std::move(hosts)), thread_([this] { work(); }) {}
+std::string alert_line(WallTime when, std::string_view what, std::string_view text) {
+  return boost::json::serialize(
+             boost::json::object{{"when", rfc3339(when)}, {"what", what}, {"text", text}}) +
+         '\n';
+}
 
-PurgeHook::~PurgeHook() {
+Hook::Hook(std::string name, std::filesystem::path program)
+    : name_(std::move(name)), program_(std::move(program)), thread_([this] { work(); }) {}
+
+Hook::~Hook() {
   {
     const std::scoped_lock lock(mutex_);
     stopping_ = true;
@@ -44,37 +52,36 @@ PurgeHook::~PurgeHook() {
   thread_.join();
 }
 
-void PurgeHook::tell(const std::vector<std::string>& aliases) {
+void Hook::tell(std::string_view lines) {
   {
     const std::scoped_lock lock(mutex_);
-    if (waiting_.size() + aliases.size() > kMostWaiting) {
-      log::error("the purge hook is not told of everything, since it is too slow",
-                 {{"untold", aliases.size()}});
+    if (waiting_.size() + lines.size() > kMostWaiting) {
+      log::error("a hook is not told of everything, since it is too slow",
+                 {{"hook", name_}, {"untold_bytes", lines.size()}});
       return;
     }
-    waiting_.insert(waiting_.end(), aliases.begin(), aliases.end());
+    waiting_ += lines;
   }
   changed_.notify_one();
 }
 
-void PurgeHook::work() {
+void Hook::work() {
   while (true) {
-    std::vector<std::string> aliases;
+    std::string lines;
     {
       std::unique_lock lock(mutex_);
       changed_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
       if (waiting_.empty()) return;
-      aliases.swap(waiting_);
+      lines.swap(waiting_);
     }
-    run(aliases);
+    run(lines);
   }
 }
 
-void PurgeHook::run(const std::vector<std::string>& aliases) const {
-  const std::string lines = purge_lines(aliases, hosts_);
-  const UniqueFd input(::memfd_create("purged", MFD_CLOEXEC));
+void Hook::run(const std::string& lines) const {
+  const UniqueFd input(::memfd_create("lines", MFD_CLOEXEC));
   if (!input || !write_all(input.get(), as_bytes(lines)) || ::lseek(input.get(), 0, SEEK_SET) != 0)
-    return log::error("the purge hook cannot be told anything", {});
+    return log::error("a hook cannot be told anything", {{"hook", name_}});
   posix_spawn_file_actions_t actions;
   ::posix_spawn_file_actions_init(&actions);
   ::posix_spawn_file_actions_adddup2(&actions, input.get(), STDIN_FILENO);
@@ -84,17 +91,19 @@ void PurgeHook::run(const std::vector<std::string>& aliases) const {
   const int error = ::posix_spawn(&pid, program_.c_str(), &actions, nullptr, arguments, environ);
   ::posix_spawn_file_actions_destroy(&actions);
   if (error != 0)
-    return log::error("the purge hook cannot be run",
-                      {{"program", name}, {"why", std::string_view(::strerror(error))}});
+    return log::error(
+        "a hook cannot be run",
+        {{"hook", name_}, {"program", name}, {"why", std::string_view(::strerror(error))}});
   const UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
   pollfd wait{process.get(), POLLIN, 0};
   if (::poll(&wait, 1, kMostMilliseconds) == 0) {
-    log::error("the purge hook took too long and was killed", {{"program", name}});
+    log::error("a hook took too long and was killed", {{"hook", name_}, {"program", name}});
     ::kill(pid, SIGKILL);
   }
   int status = 0;
   ::waitpid(pid, &status, 0);
-  if (status != 0) log::error("the purge hook failed", {{"program", name}, {"status", status}});
+  if (status != 0)
+    log::error("a hook failed", {{"hook", name_}, {"program", name}, {"status", status}});
 }
 
 }  // namespace portcullis::app
