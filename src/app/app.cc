@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
+#include "app/command_line.h"
 #include "app/commands.h"
 #include "app/places.h"
 #include "base/log.h"
@@ -131,6 +132,12 @@ int run_command(int argc, char** argv) {
       return lockdown_command(lockdown);
     };
   });
+
+  const CommandLine line{app, chosen, with_config, config};
+  add_evidence_commands(line);
+  add_audit_commands(line);
+  add_policy_commands(line);
+  add_rescan_command(line);
 
   try {
     app.parse(argc, argv);

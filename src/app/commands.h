@@ -34,6 +34,8 @@ struct ScanOptions {
   std::string config;
   std::vector<std::string> files;  // "-" is standard input; a folder stands for the files in it
   bool json = false;
+  std::string policy = {};  // empty: the config's
+  bool facts = false;       // show everything that the policy looked at
 };
 Result<int> scan_command(const ScanOptions& options);
 

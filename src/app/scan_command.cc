@@ -144,6 +144,29 @@ std::string json_line(const Scanned& one) {
   return json::serialize(object);
 }
 
+// Everything that the policy looked at, for a person.
+std::string facts_text(const Scanned& one) {
+  std::vector<std::vector<std::string>> rows{
+      {"file", one.file}, {"verdict", verdict_text(one)}, {"why", why_text(one)}};
+  if (one.screening) {
+    const policy::Facts& facts = one.screening->facts;
+    rows.push_back({"rule", one.screening->verdict.rule});
+    rows.push_back({"sha256", facts.sha256.hex()});
+    rows.push_back({"picture", fmt::format("{} {} x {}, {} frames, {} bytes",
+                                           facts.format.empty() ? "?" : facts.format, facts.width,
+                                           facts.height, facts.frames, facts.bytes)});
+    for (const auto& [signal, answer] : facts.signals) {
+      std::string text(policy::name(answer.answer));
+      if (answer.exact) text += ", exact";
+      for (const auto& [label, score] : answer.scores)
+        text += fmt::format(", {} {:.3f}", label, score);
+      if (!answer.detail.empty()) text += ": " + answer.detail;
+      rows.push_back({"signal " + signal, text});
+    }
+  }
+  return table(rows) + "\n";
+}
+
 // A folder stands for the files directly in it, in order of their names.
 std::vector<std::string> expand(const std::vector<std::string>& names) {
   std::vector<std::string> files;
@@ -167,7 +190,9 @@ std::vector<std::string> expand(const std::vector<std::string>& names) {
 Result<int> scan_command(const ScanOptions& options) {
   static const SystemClock clock;
   log::set_level(log::Level::error);
-  auto engine = TRY(Engine::create(TRY(load_config(TRY(find_config(options.config)))), clock));
+  config::Config config = TRY(load_config(TRY(find_config(options.config))));
+  if (!options.policy.empty()) config.policy = options.policy;
+  auto engine = TRY(Engine::create(std::move(config), clock));
   const std::vector<std::string> files = expand(options.files);
   if (files.empty()) return fail(Fault::client, "there is no file to scan");
 
@@ -180,11 +205,13 @@ Result<int> scan_command(const ScanOptions& options) {
     worst = std::max(worst, exit_of(one));
     if (options.json)
       std::printf("%s\n", json_line(one).c_str());
+    else if (options.facts)
+      std::fputs(facts_text(one).c_str(), stdout);
     else
       rows.push_back({one.file, verdict_text(one), scores_text(one), why_text(one)});
   }
   if (progress) std::fprintf(stderr, "\r\x1b[K");
-  if (!options.json) std::fputs(table(rows).c_str(), stdout);
+  if (!options.json && !options.facts) std::fputs(table(rows).c_str(), stdout);
   return worst;
 }
 

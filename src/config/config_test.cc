@@ -79,10 +79,27 @@ max_width = 7
 allow_audio = true
 [site]
 hosts = ["lemmy.example"]
+trusted_proxies = ["127.0.0.0/8"]
+trusted_accounts = ["2"]
 [egress]
 allow = ["10.0.0.0/8"]
 timeout = "3s"
 max_per_host = 2
+[evidence]
+review_key = "pc-review-public-00"
+evidence_key = "pc-evidence-public-00"
+max_bytes = "2 GiB"
+keep_held = "7d"
+keep_preserved = "730d"
+held_per_uploader = 3
+[attempts]
+slow_after = 1
+close_after = 2
+window = "1h"
+close_for = "2h"
+[alert]
+hook = "alert"
+audit_head = "1h"
 [decoder]
 workers = 4
 memory = "2GiB"
@@ -95,6 +112,12 @@ timeout = "3s"
 [log]
 level = "debug"
 )");
+  EXPECT_EQ(config.site.trusted_proxies, std::vector<std::string>{"127.0.0.0/8"});
+  EXPECT_EQ(config.site.trusted_accounts, std::vector<std::string>{"2"});
+  EXPECT_EQ(config.evidence, (Evidence{"pc-review-public-00", "pc-evidence-public-00", 2ull << 30,
+                                       24h * 7, 24h * 730, 3}));
+  EXPECT_EQ(config.attempts, (Attempts{1, 2, 1h, 2h}));
+  EXPECT_EQ(config.alert, (Alert{"/etc/portcullis/alert", 1h}));
   EXPECT_EQ(config.data, "/etc/portcullis/data");
   EXPECT_EQ(config.policy, "/etc/policy.toml");
   EXPECT_EQ(config.listen.media, (Address{"::1", 9000}));
@@ -140,7 +163,8 @@ TEST(Config, every_error_says_where_and_what) {
     std::string_view what;
   } cases[] = {
       {"not toml", "data = \n", "1:8", ""},
-      {"unknown key", with_least("datum = 1\n"), "3:1", "no `datum` here; there are: data"},
+      {"unknown key", with_least("datum = 1\n"), "3:1",
+       "no `datum` here; there are: alert, attempts, data"},
       {"unknown table", with_least("[lisen]\n"), "3:2", "no `lisen`"},
       {"unknown key in a table", with_least("[listen]\nmediaa = \"127.0.0.1:1\"\n"), "4:1",
        "admin, api_key, loops, media, media_prefix"},

@@ -132,7 +132,10 @@ decoder::Job job(const Rules& rules, int fd, std::uint64_t size,
   return job;
 }
 
-decoder::Job variant_job(int fd, std::uint64_t size, const decoder::Rendering& rendering) {
+namespace {
+
+// What is stored was let in; today's limits do not count for it.
+decoder::Job stored_job(int fd, std::uint64_t size) {
   constexpr std::uint32_t kAny = 65'535;
   decoder::Job job;
   job.fd = fd;
@@ -141,6 +144,21 @@ decoder::Job variant_job(int fd, std::uint64_t size, const decoder::Rendering& r
   job.image = job.animation =
       job.video = {kAny, kAny, std::uint64_t{kAny} * kAny, size, UINT32_MAX};
   job.want_fingerprints = false;
+  return job;
+}
+
+}  // namespace
+
+decoder::Job looking_job(int fd, std::uint64_t size, std::vector<decoder::ViewSize> views) {
+  decoder::Job job = stored_job(fd, size);
+  job.views = std::move(views);
+  job.want_rendition = false;
+  job.priority = decoder::Priority::rescan;
+  return job;
+}
+
+decoder::Job variant_job(int fd, std::uint64_t size, const decoder::Rendering& rendering) {
+  decoder::Job job = stored_job(fd, size);
   job.rendering = rendering;
   job.priority = decoder::Priority::variant;
   return job;

@@ -86,6 +86,8 @@ Status within(const Rules& rules, const Seen& seen, std::uint64_t file_size);
 // A job for a whole original, with a rendition.
 decoder::Job job(const Rules& rules, int fd, std::uint64_t size,
                  std::vector<decoder::ViewSize> views);
+// A job for looking at a stored picture again: views and nothing else, whatever its size.
+decoder::Job looking_job(int fd, std::uint64_t size, std::vector<decoder::ViewSize> views);
 // A job for a variant of a stored picture: nothing but the new picture.
 decoder::Job variant_job(int fd, std::uint64_t size, const decoder::Rendering& rendering);
 

@@ -174,8 +174,7 @@ TEST_F(EvidenceTest, a_picture_that_was_taken_off_answers_gone) {
   const File cat = uploaded("picture cat");
   EXPECT_EQ(ask("GET", "/image/original/" + cat.alias).status, 200);
   const Sha256 blob = sha256_of(as_bytes("rendition of cat"));
-  store::VerdictRecord verdict{"id", sha256_of(as_bytes("picture cat")), "r", {}, {}, clock_.now()};
-  ASSERT_TRUE(store_->unpublish(blob, verdict));
+  ASSERT_TRUE(store_->unpublish(blob, "verdict", "admin", clock_.now()));
   media_->forget_stored();
   const net::Response gone = ask("GET", "/image/original/" + cat.alias);
   EXPECT_EQ(gone.status, 410);

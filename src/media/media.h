@@ -147,6 +147,10 @@ class Dummy {
   std::unique_ptr<Room> room_;
 };
 
+// scan's memory, kept in a store. An error reads as "not remembered": the picture is then looked at
+// again. All must outlive it.
+std::unique_ptr<scan::Memory> store_memory(store::Store& store, Pool& db, const Clock& clock);
+
 // Removes blobs that no alias needs any more, a bounded number a call. Run it on the files pool,
 // now and then.
 Result<std::size_t> sweep(store::Store& store, blob::BlobStore& blobs, std::size_t most);

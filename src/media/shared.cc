@@ -8,27 +8,24 @@ namespace portcullis::media {
 
 namespace {
 
-// scan's memory, kept in the store. An error reads as "not remembered": the picture is then looked
-// at again.
 class StoreMemory final : public scan::Memory {
  public:
-  explicit StoreMemory(Services& services) : services_(services) {}
+  StoreMemory(store::Store& store, Pool& db, const Clock& clock)
+      : store_(store), db_(db), clock_(clock) {}
 
   Task<std::optional<policy::SignalAnswer>> answer(const Sha256& original,
                                                    const std::string& signal,
                                                    const std::string& version) override {
     const store::AnswerKey key{original, signal, version};
-    auto found = co_await services_.db.run(
-        [&] { return services_.store.answer(key, services_.clock.now()); });
+    auto found = co_await db_.run([&] { return store_.answer(key, clock_.now()); });
     co_return found ? std::move(*found) : std::nullopt;
   }
 
   Task<void> remember(const Sha256& original, const std::string& signal, const std::string& version,
                       const policy::SignalAnswer& answer) override {
     const store::AnswerKey key{original, signal, version};
-    const WallTime until = services_.clock.now() + kLifetime;
-    const Status done =
-        co_await services_.db.run([&] { return services_.store.remember(key, answer, until); });
+    const WallTime until = clock_.now() + kLifetime;
+    const Status done = co_await db_.run([&] { return store_.remember(key, answer, until); });
     if (!done)
       log::warning("an answer could not be remembered",
                    {{"signal", signal}, {"why", done.error().what}});
@@ -36,8 +33,7 @@ class StoreMemory final : public scan::Memory {
 
   Task<std::optional<scan::Known>> known(const Sha256& original,
                                          const std::string& operations) override {
-    const auto found =
-        co_await services_.db.run([&] { return services_.store.rendition(original, operations); });
+    const auto found = co_await db_.run([&] { return store_.rendition(original, operations); });
     if (!found) co_return std::nullopt;
     const std::optional<store::RenditionRecord>& record = *found;
     if (!record) co_return std::nullopt;
@@ -48,15 +44,21 @@ class StoreMemory final : public scan::Memory {
 
  private:
   static constexpr std::chrono::hours kLifetime{24 * 90};
-  Services& services_;
+  store::Store& store_;
+  Pool& db_;
+  const Clock& clock_;
 };
 
 }  // namespace
 
+std::unique_ptr<scan::Memory> store_memory(store::Store& store, Pool& db, const Clock& clock) {
+  return std::make_unique<StoreMemory>(store, db, clock);
+}
+
 Shared::Shared(Options given_options, Services given_services)
     : options(std::move(given_options)),
       services(given_services),
-      memory(std::make_unique<StoreMemory>(services)),
+      memory(store_memory(services.store, services.db, services.clock)),
       spool_budget(options.spool_bytes, counters.spooled_bytes),
       attempts(
           {options.slow_after, options.close_after, options.attempts_window, options.close_for},

@@ -53,6 +53,17 @@ class Run {
     screening_.facts.uploader = subject.uploader;
   }
 
+  Task<Screening> go_again(image::Seen seen) {
+    ask_digests();
+    co_await recall_answers();
+    add_to(screening_.facts, seen);
+    if (any_view_missing()) co_await look();
+    screening_.seen = std::move(seen);
+    co_await ask_all();
+    decide();
+    co_return std::move(screening_);
+  }
+
   Task<Screening> go(Reuse reuse) {
     ask_digests();
     if (any_exact_match(screening_.facts) && is_settled()) co_return std::move(screening_);
@@ -94,15 +105,20 @@ class Run {
   }
 
   // What is remembered of these bytes: dear answers, and what a decode told.
-  Task<void> recall() {
+  Task<void> recall_answers() {
     if (!memory_) co_return;
-    const Sha256& sha256 = original_.digests.sha256;
     for (const auto& signal : ruleset_->signals) {
       if (!signal->memorable()) continue;
-      auto answer = co_await memory_->answer(sha256, signal->definition().name, signal->version());
+      auto answer = co_await memory_->answer(original_.digests.sha256, signal->definition().name,
+                                             signal->version());
       if (answer) screening_.facts.signals[signal->definition().name] = std::move(*answer);
     }
-    auto known = co_await memory_->known(sha256, screening_.operations);
+  }
+
+  Task<void> recall() {
+    if (!memory_) co_return;
+    co_await recall_answers();
+    auto known = co_await memory_->known(original_.digests.sha256, screening_.operations);
     if (!known || !image::within(rules_, known->seen, original_.size)) co_return;
     known_blob_ = known->blob;
     screening_.seen = std::move(known->seen);
@@ -147,6 +163,18 @@ class Run {
     screening_.rendition =
         std::make_shared<const decoder::SealedBytes>(std::move(decoded->rendition));
     co_return true;
+  }
+
+  // Only at what the signals want to see. When that fails they stay unanswered.
+  Task<void> look() {
+    sizes_ = view_sizes(ruleset_->signals);
+    const decoder::Job job = image::looking_job(original_.fd, original_.size, sizes_);
+    Result<decoder::Decoded> decoded =
+        co_await decode_pool_.run([&] { return decoders_.decode(job, deadline_); });
+    if (decoded)
+      views_ = std::move(decoded->views);
+    else
+      why_not_decoded_ = decoded.error().what;
   }
 
   // Every signal that needed the picture stays unanswered; policy decides.
@@ -230,6 +258,12 @@ Task<Screening> Scanner::scan(Original original, Subject subject, Memory* memory
                               Reuse reuse) {
   Run run(decoders_, pools_.decode, ruleset(), original, subject, memory, deadline);
   co_return co_await run.go(reuse);
+}
+
+Task<Screening> Scanner::scan_again(Original stored, image::Seen seen, Subject subject,
+                                    Memory* memory, Deadline deadline) {
+  Run run(decoders_, pools_.decode, ruleset(), stored, subject, memory, deadline);
+  co_return co_await run.go_again(std::move(seen));
 }
 
 }  // namespace portcullis::scan

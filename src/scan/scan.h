@@ -145,6 +145,12 @@ class Scanner {
   Task<Screening> scan(Original original, Subject subject, Memory* memory, Deadline deadline,
                        Reuse reuse = Reuse::yes);
 
+  // Judges a stored picture once more, under today's ruleset: lists by what was seen of its
+  // original then, classifiers by remembered answers or else by looking at what is stored.
+  // `stored` has the original's digests and the rendition's bytes. Nothing is made of it.
+  Task<Screening> scan_again(Original stored, image::Seen seen, Subject subject, Memory* memory,
+                             Deadline deadline);
+
   void set_ruleset(std::shared_ptr<const Ruleset> ruleset);
   std::shared_ptr<const Ruleset> ruleset() const;
 

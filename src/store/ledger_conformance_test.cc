@@ -246,7 +246,7 @@ TEST_P(LedgerTest, a_picture_taken_off_is_gone_under_all_its_names_and_known_to_
   EXPECT_EQ(known.originals[0].digests, digests_of(as_bytes("cat")));
 
   EXPECT_FALSE(store_->is_gone("a.png").value());
-  EXPECT_THAT(store_->unpublish(digest("blob"), refused("cat")).value(),
+  EXPECT_THAT(store_->unpublish(digest("blob"), "verdict", "admin", clock_.now()).value(),
               UnorderedElementsAre("a.png", "b.png"));
   EXPECT_FALSE(*store_->find("a.png"));
   EXPECT_TRUE(store_->is_gone("a.png").value());

@@ -245,9 +245,9 @@ class Store : public Ledger {
   // A blob whose file is lost: the same, by its digest.
   virtual Result<std::vector<std::string>> forget_blob(const Sha256& blob) = 0;
   // Takes a picture off the site because of a verdict: all its aliases, those derived from them and
-  // its variants go, and each alias is remembered as gone. With the verdict, in one commit.
-  virtual Result<std::vector<std::string>> unpublish(const Sha256& blob,
-                                                     const VerdictRecord& verdict) = 0;
+  // its variants go, and each alias is remembered as gone. The verdict is recorded already.
+  virtual Result<std::vector<std::string>> unpublish(const Sha256& blob, const std::string& verdict,
+                                                     const std::string& who, WallTime now) = 0;
   // Whether an alias was unpublished.
   virtual Result<bool> is_gone(const std::string& alias) = 0;
   // Stored blobs after `after` in the order of their digests, at most `most`.

@@ -193,26 +193,25 @@ Result<std::vector<std::string>> remove_aliases_of(Connection& connection, const
 }
 
 Result<std::vector<std::string>> SqliteStore::unpublish(const Sha256& blob,
-                                                        const VerdictRecord& verdict) {
+                                                        const std::string& verdict,
+                                                        const std::string& who, WallTime now) {
   using Aliases = std::vector<std::string>;
-  const std::string facts = policy::to_json(verdict.facts);
   return writer_.run<Aliases>([&](Connection& connection) -> Result<Aliases> {
-    TRY(insert_verdict(connection, verdict, facts));
     Aliases gone = TRY(remove_aliases_of(connection, blob));
     for (const std::string& alias : gone)
       TRY(TRY(connection.prepare("INSERT OR REPLACE INTO gone (alias, verdict, gone) VALUES (?, ?, "
                                  "?)"))
-              .bind(alias, verdict.id, verdict.when)
+              .bind(alias, verdict, now)
               .run());
     // By which a running server notices that another process did this.
     TRY(TRY(connection.prepare("INSERT OR REPLACE INTO setting (name, value) VALUES (?, ?)"))
-            .bind(kLastUnpublished, verdict.id)
+            .bind(kLastUnpublished, verdict)
             .run());
     TRY(append_audit(
-        connection, verdict.when,
-        {.actor = "server",
+        connection, now,
+        {.actor = who,
          .action = "unpublish",
-         .subject = verdict.id,
+         .subject = verdict,
          .details = fmt::format(R"({{"blob":"{}","aliases":{}}})", blob.hex(), gone.size())}));
     return gone;
   });

@@ -32,8 +32,8 @@ class SqliteStore final : public Store {
   Status publish(const Publication& publication) override;
   Status publish_variant(std::int64_t claim, const Variant& variant, WallTime now) override;
   Status abandon(std::int64_t claim) override;
-  Result<std::vector<std::string>> unpublish(const Sha256& blob,
-                                             const VerdictRecord& verdict) override;
+  Result<std::vector<std::string>> unpublish(const Sha256& blob, const std::string& verdict,
+                                             const std::string& who, WallTime now) override;
   Result<bool> is_gone(const std::string& alias) override;
 
   Result<std::optional<AliasAndDetails>> find(const std::string& alias) override;
