@@ -14,6 +14,7 @@ namespace json = boost::json;
 namespace {
 
 constexpr std::size_t kPage = 100;
+constexpr std::chrono::milliseconds kSaveEvery{500};
 constexpr std::string_view kKind = "rescan";
 
 // Runs one scan on a loop of its own.
@@ -65,6 +66,15 @@ Result<RescanProgress> Rescan::run() {
     }
   const auto between = options.rate > 0 ? std::chrono::duration<double>(1 / options.rate)
                                         : std::chrono::duration<double>(0);
+  const auto save = [&]() -> Status {
+    if (options.dry_run) return {};
+    job.cursor = cursor_text(ruleset, after);
+    job.done = progress.done;
+    job.found = progress.found;
+    job.updated = engine.clock.now();
+    return store.save_job(job);
+  };
+  auto saved = std::chrono::steady_clock::now();
   while (true) {
     const auto page = TRY(store.stored_after(after, kPage));
     for (const Sha256& blob : page) {
@@ -73,15 +83,12 @@ Result<RescanProgress> Rescan::run() {
       ++progress.done;
       after = blob;
       if (on_progress) on_progress(progress);
+      if (begun - saved > kSaveEvery) {
+        TRY(save());
+        saved = begun;
+      }
       std::this_thread::sleep_until(begun +
                                     std::chrono::duration_cast<std::chrono::nanoseconds>(between));
-    }
-    if (!options.dry_run) {
-      job.cursor = cursor_text(ruleset, after);
-      job.done = progress.done;
-      job.found = progress.found;
-      job.updated = engine.clock.now();
-      TRY(store.save_job(job));
     }
     if (page.size() < kPage) break;
   }
@@ -100,6 +107,7 @@ Status Rescan::look_at(const Sha256& blob, RescanProgress& progress) {
     ++progress.not_judged;
     return {};
   }
+  ++progress.judged;
   if (!is_hit(*screening)) return {};
   ++progress.found;
   RescanHit hit{blob, {}, screening->verdict.rule, screening->verdict.reason, {}};

@@ -21,7 +21,8 @@ struct RescanOptions {
 };
 
 struct RescanProgress {
-  std::uint64_t done = 0, total = 0;
+  std::uint64_t done = 0, total = 0;  // stored files: pictures, and what was made of them
+  std::uint64_t judged = 0;
   std::uint64_t found = 0;       // taken off, or would be
   std::uint64_t not_judged = 0;  // a required signal had no answer, or the file could not be read
 };

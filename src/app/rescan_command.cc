@@ -84,13 +84,13 @@ Result<int> run(const std::string& config_file, const Options& options) {
   const RescanProgress end = TRY(rescan.run());
   bar.clear();
   if (options.json)
-    std::printf("%s\n", json::serialize(json::object{{"done", end.done},
+    std::printf("%s\n", json::serialize(json::object{{"judged", end.judged},
                                                      {"found", end.found},
                                                      {"not_judged", end.not_judged}})
                             .c_str());
   else
     std::printf("%llu pictures judged, %llu %s, %llu could not be judged.\n",
-                static_cast<unsigned long long>(end.done - end.not_judged),
+                static_cast<unsigned long long>(end.judged),
                 static_cast<unsigned long long>(end.found),
                 rescan_options.dry_run ? "would be taken off" : "taken off and sealed",
                 static_cast<unsigned long long>(end.not_judged));

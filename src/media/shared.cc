@@ -66,7 +66,7 @@ Shared::Shared(Options given_options, Services given_services)
 
 void Shared::alert(std::string_view what, std::string_view text) {
   ++counters.alerts;
-  log::warning("alert", {{"what", what}, {"text", text}});
+  log::warning("alert", {{"about", what}, {"text", text}});
   if (options.on_alert) options.on_alert(what, text);
 }
 
