@@ -96,6 +96,7 @@ def test_a_known_picture_is_sealed_and_only_the_evidence_key_opens_it(keeping, t
 
     shown = json.loads(keeping.must("evidence show", one["id"], "--json"))
     assert shown["attempts_made"][0]["account"] == "2" and shown["attempts_made"][0]["context"] == "sealed"
+    assert shown["attempts_made"][0]["reason"].startswith('Rule "known illegal" fired: known-illegal has an exact match')
     shown = json.loads(keeping.must("evidence show", one["id"], "--json", "--key", keeping.evidence))
     assert shown["attempts_made"][0]["context"]["file_name"]
 

@@ -154,6 +154,10 @@ Result<json::array> attempts_of(const Opened& opened, const std::string& id,
                         {"verdict", attempt.verdict},
                         {"origin", policy::name(attempt.origin)},
                         {"account", attempt.uploader}};
+    if (const auto verdict = TRY(opened.store->verdict(attempt.verdict))) {
+      object["reason"] = verdict->verdict.reason;
+      object["facts"] = json::parse(policy::to_json(verdict->facts));
+    }
     const auto context =
         key && !attempt.context.empty()
             ? evidence::open(*key, attempt.context)

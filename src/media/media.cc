@@ -271,6 +271,7 @@ Status Media::Room::maintain() {
   const WallTime now = shared_.services.clock.now();
   if (const auto accesses = shared_.accesses.take(); !accesses.empty()) TRY(store.touch(accesses));
   TRY(uploads_.expire_unclaimed());
+  TRY(store.expire_answers(now, kBatch));
   const auto variants = TRY(store.expire_variants(now - shared_.options.keep_variants, kBatch));
   const auto proxied = TRY(store.expire_proxied(now - shared_.options.keep_proxied, kBatch));
   shared_.forget(proxied.aliases);

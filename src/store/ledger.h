@@ -77,6 +77,7 @@ class Ledger {
   virtual Status record(const VerdictRecord& verdict) = 0;
   // Newest first.
   virtual Result<std::vector<VerdictRecord>> recent_verdicts(std::size_t most) = 0;
+  virtual Result<std::optional<VerdictRecord>> verdict(const std::string& id) = 0;
   // Oldest first, those after number `after`; `number` of the last one goes there next time.
   struct VerdictPage {
     std::vector<VerdictRecord> verdicts;

@@ -270,6 +270,8 @@ class Store : public Ledger {
   // An answer that says nothing (unanswered, not asked) is refused with Fault::us.
   virtual Status remember(const AnswerKey& key, const policy::SignalAnswer& answer,
                           WallTime until) = 0;
+  // Forgets answers that count no longer, at most `most`; gives how many.
+  virtual Result<std::size_t> expire_answers(WallTime now, std::size_t most) = 0;
 
   // --- switches and lists ---
   virtual Result<std::optional<Switch>> get_switch(const std::string& name) = 0;

@@ -268,8 +268,11 @@ TEST_P(StoreTest, answers_are_remembered_for_their_time_and_their_version) {
   EXPECT_FALSE(*store_->answer({digest("cat"), "nsfw", "2"}, clock_.now()));
   EXPECT_FALSE(*store_->answer({digest("cat"), "other", "1"}, clock_.now()));
   EXPECT_FALSE(*store_->answer({digest("dog"), "nsfw", "1"}, clock_.now()));
+  EXPECT_EQ(store_->expire_answers(clock_.now(), 10).value(), 0u);
   clock_.advance(std::chrono::hours(1));
   EXPECT_FALSE(*store_->answer(key, clock_.now()));
+  EXPECT_EQ(store_->expire_answers(clock_.now(), 10).value(), 1u);
+  EXPECT_EQ(store_->expire_answers(clock_.now(), 10).value(), 0u);
 }
 
 TEST_P(StoreTest, Invariant3_an_answer_that_says_nothing_is_never_remembered) {

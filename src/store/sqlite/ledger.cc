@@ -267,6 +267,15 @@ Result<std::vector<VerdictRecord>> SqliteStore::recent_verdicts(std::size_t most
   });
 }
 
+Result<std::optional<VerdictRecord>> SqliteStore::verdict(const std::string& id) {
+  return readers_.with_one([&](Connection& connection) -> Result<std::optional<VerdictRecord>> {
+    static const std::string kSql = std::string(kVerdicts) + "WHERE id = ?";
+    Query query = TRY(connection.prepare(kSql));
+    if (!TRY(query.bind(id).step())) return std::nullopt;
+    return TRY(read_verdict(query));
+  });
+}
+
 Result<Ledger::VerdictPage> SqliteStore::verdicts_after(std::uint64_t after, std::size_t most) {
   return readers_.with_one([&](Connection& connection) -> Result<VerdictPage> {
     static const std::string kSql =

@@ -169,6 +169,13 @@ Status SqliteStore::remember(const AnswerKey& key, const policy::SignalAnswer& a
   return {};
 }
 
+Result<std::size_t> SqliteStore::expire_answers(WallTime now, std::size_t most) {
+  return static_cast<std::size_t>(
+      TRY(run("DELETE FROM answer WHERE (original, signal, version) IN (SELECT original, signal, "
+              "version FROM answer WHERE until <= ? LIMIT ?)",
+              now, std::uint64_t{most})));
+}
+
 // --- switches and lists ---
 
 Result<std::optional<Switch>> read_switch(Connection& connection, const std::string& name) {

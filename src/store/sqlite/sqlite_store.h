@@ -76,6 +76,7 @@ class SqliteStore final : public Store {
   Result<std::optional<policy::SignalAnswer>> answer(const AnswerKey& key, WallTime now) override;
   Status remember(const AnswerKey& key, const policy::SignalAnswer& answer,
                   WallTime until) override;
+  Result<std::size_t> expire_answers(WallTime now, std::size_t most) override;
 
   Result<std::optional<Switch>> get_switch(const std::string& name) override;
   Status set_switch(const Switch& value) override;
@@ -85,6 +86,7 @@ class SqliteStore final : public Store {
 
   Status record(const VerdictRecord& verdict) override;
   Result<std::vector<VerdictRecord>> recent_verdicts(std::size_t most) override;
+  Result<std::optional<VerdictRecord>> verdict(const std::string& id) override;
   Result<VerdictPage> verdicts_after(std::uint64_t after, std::size_t most) override;
   Result<std::optional<Evidence>> evidence_of(const Sha256& original) override;
   Result<std::optional<Evidence>> evidence(const std::string& id) override;
