@@ -51,8 +51,14 @@ class RawOrigin {
   };
   // Gets the head of a request. Called on the connection's thread.
   using Script = std::function<Play(const std::string& head)>;
+  using BodyScript = std::function<Play(const std::string& head, const std::string& body)>;
 
   explicit RawOrigin(Script script)
+      : RawOrigin(
+            BodyScript([script = std::move(script)](const std::string& head, const std::string&) {
+              return script(head);
+            })) {}
+  explicit RawOrigin(BodyScript script)
       : script_(std::move(script)), listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     sockaddr_in address{};
     address.sin_family = AF_INET;
@@ -84,6 +90,10 @@ class RawOrigin {
     const std::scoped_lock lock(mutex_);
     return heads_;
   }
+  std::vector<std::string> bodies() const {
+    const std::scoped_lock lock(mutex_);
+    return bodies_;
+  }
 
  private:
   void run() {
@@ -95,6 +105,11 @@ class RawOrigin {
     }
   }
 
+  static std::size_t body_size_in(const std::string& head) {
+    constexpr std::string_view kName = "Content-Length: ";
+    const auto at = head.find(kName);
+    return at == std::string::npos ? 0 : std::stoul(head.substr(at + kName.size()));
+  }
   // Something to read, or the other end has gone; not if this origin stops.
   bool wait(int client, std::chrono::milliseconds once) const {
     pollfd poll{client, POLLIN, 0};
@@ -114,20 +129,28 @@ class RawOrigin {
   }
 
   void talk(int client) {
-    std::string head;
+    std::string request;
     char buffer[4096];
-    while (!head.contains("\r\n\r\n")) {
+    std::size_t head_size = 0, size = 0;  // 0 until the head is there
+    while (size == 0 || request.size() < size) {
       if (stopping_) return;
       if (!wait(client, std::chrono::milliseconds(20))) continue;
       const ssize_t count = ::recv(client, buffer, sizeof buffer, 0);
       if (count <= 0) return;
-      head.append(buffer, static_cast<std::size_t>(count));
+      request.append(buffer, static_cast<std::size_t>(count));
+      const std::size_t end = request.find("\r\n\r\n");
+      if (size == 0 && end != std::string::npos) {
+        head_size = end + 4;
+        size = head_size + body_size_in(request.substr(0, head_size));
+      }
     }
+    const std::string head = request.substr(0, head_size), body = request.substr(head_size);
     {
       const std::scoped_lock lock(mutex_);
       heads_.push_back(head);
+      bodies_.push_back(body);
     }
-    const Play play = script_(head);
+    const Play play = script_(head, body);
     if (!send(client, play.bytes)) return;
     const bool drips = play.drip.count() > 0;
     while ((play.hold || drips) && !stopping_) {
@@ -137,13 +160,13 @@ class RawOrigin {
     }
   }
 
-  Script script_;
+  BodyScript script_;
   UniqueFd listener_;
   std::uint16_t port_ = 0;
   std::atomic<bool> stopping_{false};
   std::atomic<int> connections_{0};
   mutable std::mutex mutex_;
-  std::vector<std::string> heads_;
+  std::vector<std::string> heads_, bodies_;
   std::vector<std::thread> talks_;
   std::thread thread_;
 };

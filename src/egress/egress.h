@@ -1,4 +1,7 @@
-// egress/egress.h: fetching what strangers' URLs name.
+// egress/egress.h: fetching what strangers' URLs name, and asking services that the admin named.
+//
+// The two never meet: a Client takes any URL and reaches only public addresses, a ConfiguredClient
+// reaches any address and takes only an Endpoint, which is made of configuration.
 //
 // A Client is libcurl's multi interface on one thread of its own. The address that a connection is
 // about to be made to is judged at that moment, on every hop of a redirect, whatever DNS said
@@ -73,6 +76,67 @@ class Client {
   // that is compressed although nobody asked for that included.
   virtual Task<Status> fetch(std::string url, std::uint64_t max_bytes,
                              std::chrono::milliseconds timeout, Sink sink) = 0;
+};
+
+// --- services of the admin's choice ---
+
+// Where one is. Made of what stands in portcullis.toml and of nothing else, so it may be private.
+class Endpoint {
+ public:
+  // "https://host[:port][/path]", as parse_url() takes it, but Fault::us. No more than
+  // `max_at_once` requests are at work there; more wait, within their time.
+  static Result<Endpoint> parse(std::string_view text, std::size_t max_at_once = 4);
+  const std::string& text() const { return text_; }
+  const std::string& host() const { return host_; }
+  bool is_encrypted() const { return is_encrypted_; }
+  std::size_t max_at_once() const { return max_at_once_; }
+
+ private:
+  std::string text_, host_;
+  std::size_t max_at_once_ = 1;
+  bool is_encrypted_ = false;
+};
+
+// A part of a file, sent as it is read.
+struct FilePart {
+  int fd = -1;  // borrowed until ask() was called; a duplicate is kept from then on
+  std::uint64_t size = 0;
+};
+
+struct Request {
+  bool is_post = false;
+  std::string target = {};                // what follows the endpoint: empty, or begins with '/'
+  std::vector<std::string> headers = {};  // "Name: value"; may hold secrets
+  std::string body = {};                  // of a POST; or
+  std::optional<FilePart> file = {};
+};
+
+struct Reply {
+  int status = 0;  // 200 to 599
+  std::string body;
+};
+
+struct ConfiguredOptions {
+  std::string user_agent = "Portcullis";
+  std::chrono::milliseconds connect_timeout{4'000};
+};
+
+// Any thread may ask, as with Client; a thread of its own does the work. Certificates are checked.
+// Redirects are answers like any other. Connections are kept. No cookies, no proxy from the
+// environment.
+class ConfiguredClient {
+ public:
+  static Result<std::unique_ptr<ConfiguredClient>> create(ConfiguredOptions options);
+  virtual ~ConfiguredClient() = default;
+
+  // Fault::limits for a reply with a body of more than `max_bytes` or a head of more than 64 KiB,
+  // Fault::upstream for whatever else keeps a whole answer from coming within `timeout`. No error
+  // tells what was sent.
+  virtual Task<Result<Reply>> ask(Endpoint endpoint, Request request, std::uint64_t max_bytes,
+                                  std::chrono::milliseconds timeout) = 0;
+
+  // Only connects, over TLS if the endpoint says so: nothing is asked.
+  virtual Task<Status> connect(Endpoint endpoint, std::chrono::milliseconds timeout) = 0;
 };
 
 }  // namespace portcullis::egress
