@@ -120,6 +120,17 @@ std::vector<Lint> lint(const Policy::Parsed& policy, const Vocabulary& vocabular
                        "what is on it",
                        list)});
   }
+  for (const auto& [service, labels] : vocabulary.service_labels) {
+    bool reached = false;
+    for (std::size_t i = 0; i < policy.known.size(); ++i)
+      reached |= enforced[i] && policy.known[i].definition.service == service;
+    if (!reached)
+      lints.push_back(
+          {fmt::format("{}:1:1", source),
+           fmt::format("service \"{}\" is configured, but no rule refuses, holds or labels what "
+                       "it knows",
+                       service)});
+  }
   return lints;
 }
 

@@ -26,6 +26,12 @@ struct Condition {
   std::vector<Condition> parts;
 };
 
+// Whether `signal` says something.
+inline bool names_signal(const Condition& condition) {
+  return condition.kind == Condition::Kind::match || condition.kind == Condition::Kind::score ||
+         condition.kind == Condition::Kind::unanswered;
+}
+
 struct Known {
   SignalDefinition definition;
   std::vector<std::string> labels;  // that some rule looks at
@@ -51,6 +57,7 @@ class Evidence {
  private:
   enum class State { no_match, near_match, exact_match, unanswered, not_asked };
   State state_of(const Known& known, const SignalAnswer* answer) const;
+  bool has_no_answer(std::size_t signal) const;
   Truth truth(const Condition& condition, bool count_unanswered) const;
   Truth match(std::size_t signal) const;
   Truth score(const Condition& condition) const;
@@ -63,6 +70,7 @@ class Evidence {
   const Facts& facts_;
   std::vector<const SignalAnswer*> answers_;  // null when the facts do not mention the signal
   std::vector<State> states_;
+  std::vector<bool> lacks_scores_;  // it matched, but did not say all that rules want to know
   bool exact_match_exists_ = false;
 };
 

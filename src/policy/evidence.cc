@@ -26,16 +26,27 @@ std::string with_detail(std::string text, const SignalAnswer* answer) {
   return text;
 }
 
+bool has_scores(const Known& known, const SignalAnswer& answer) {
+  return std::ranges::all_of(known.labels, [&](const std::string& label) {
+    const auto score = answer.scores.find(label);
+    return score != answer.scores.end() && std::isfinite(score->second);
+  });
+}
+
 }  // namespace
 
 Evidence::Evidence(const std::vector<Known>& signals, const Facts& facts)
     : signals_(signals), facts_(facts) {
   answers_.reserve(signals.size());
+  lacks_scores_.reserve(signals.size());
   states_.reserve(signals.size());
   for (const Known& known : signals) {
     const auto found = facts.signals.find(known.definition.name);
     answers_.push_back(found == facts.signals.end() ? nullptr : &found->second);
     states_.push_back(state_of(known, answers_.back()));
+    const bool matched =
+        states_.back() == State::near_match || states_.back() == State::exact_match;
+    lacks_scores_.push_back(matched && !has_scores(known, *answers_.back()));
     exact_match_exists_ |= states_.back() == State::exact_match;
   }
 }
@@ -43,14 +54,10 @@ Evidence::Evidence(const std::vector<Known>& signals, const Facts& facts)
 Evidence::State Evidence::state_of(const Known& known, const SignalAnswer* answer) const {
   if (!answer || answer->answer == Answer::not_asked) return State::not_asked;
   if (answer->answer == Answer::unanswered) return State::unanswered;
-  if (known.definition.kind == SignalKind::classifier) {
-    for (const std::string& label : known.labels) {
-      const auto score = answer->scores.find(label);
-      if (score == answer->scores.end() || !std::isfinite(score->second)) return State::unanswered;
-    }
-    return State::no_match;
-  }
-  if (answer->answer == Answer::no_match) return State::no_match;
+  if (known.definition.kind == SignalKind::classifier)
+    return has_scores(known, *answer) ? State::no_match : State::unanswered;
+  if (answer->answer == Answer::no_match)
+    return has_scores(known, *answer) ? State::no_match : State::unanswered;
   return answer->exact ? State::exact_match : State::near_match;
 }
 
@@ -70,14 +77,22 @@ Truth Evidence::match(std::size_t signal) const {
 }
 
 Truth Evidence::score(const Condition& condition) const {
-  if (states_[condition.signal] != State::no_match || facts_.allow_listed) return Truth::unknown;
-  const double score = answers_[condition.signal]->scores.at(condition.label);
+  const State state = states_[condition.signal];
+  if (state == State::unanswered || state == State::not_asked) return Truth::unknown;
+  if (facts_.allow_listed && state != State::exact_match) return Truth::unknown;
+  const auto& scores = answers_[condition.signal]->scores;
+  const auto found = scores.find(condition.label);
+  if (found == scores.end() || !std::isfinite(found->second)) return Truth::unknown;
+  const double score = found->second;
   return from(score >= condition.at_least && score < condition.below);
 }
 
+bool Evidence::has_no_answer(std::size_t signal) const {
+  return states_[signal] == State::unanswered || lacks_scores_[signal];
+}
+
 bool Evidence::is_unanswered(std::size_t signal) const {
-  return states_[signal] == State::unanswered ||
-         (states_[signal] == State::not_asked && !exact_match_exists_);
+  return has_no_answer(signal) || (states_[signal] == State::not_asked && !exact_match_exists_);
 }
 
 bool Evidence::any_unanswered(std::size_t signal) const {
@@ -121,8 +136,7 @@ Truth Evidence::truth(const Condition& condition, bool count_unanswered) const {
 std::vector<std::size_t> Evidence::missing() const {
   std::vector<std::size_t> indices;
   for (std::size_t i = 0; i < signals_.size(); ++i)
-    if (signals_[i].definition.required &&
-        (states_[i] == State::unanswered || states_[i] == State::not_asked))
+    if (signals_[i].definition.required && (has_no_answer(i) || states_[i] == State::not_asked))
       indices.push_back(i);
   return indices;
 }

@@ -95,6 +95,18 @@ bool Policy::holds() const {
 bool Policy::preserves() const { return std::ranges::any_of(parsed_->rules, &Rule::preserve); }
 const std::vector<SignalDefinition>& Policy::signals() const { return parsed_->signals; }
 const std::vector<Lint>& Policy::lints() const { return parsed_->lints; }
+std::vector<std::string> Policy::rules_about(std::string_view signal) const {
+  std::vector<std::string> names;
+  for (const Rule& rule : parsed_->rules) {
+    bool looks = false;
+    for_each_leaf(rule.when, [&](const Condition& leaf, bool) {
+      looks |= names_signal(leaf) && leaf.signal < parsed_->known.size() &&
+               parsed_->known[leaf.signal].definition.name == signal;
+    });
+    if (looks) names.push_back(rule.name);
+  }
+  return names;
+}
 const Sha256& Policy::digest() const { return parsed_->digest; }
 
 }  // namespace portcullis::policy

@@ -5,14 +5,15 @@
 // first match wins, and a default. Conditions are three-valued: yes, no, unknown. What is unknown
 // never fires, nor does its `not`; `all` and `any` are known as soon as one part decides them.
 //
-//   { match = "signal" }                         a list signal found the picture
+//   { match = "signal" }                         a list or a service knows the picture
 //   { unanswered = "signal" | "required" }       that signal, or any required one, could not look;
 //   always yes or no { score = "signal.label", at_least = 0.6, below = 0.85 }     either bound, or
 //   both { allow_listed = true } { format = ["gif", "webp"] }                 unknown while the
 //   picture was not decoded { all = [...] }  { any = [...] }  { not = {...} }
 //
 // Allow-list: conditions that rest on a near match or on a score are unknown for an allow-listed
-// picture. An exact match and `unanswered` are as for any other picture.
+// picture. An exact match, with the scores a service gives to one, and `unanswered` are as for any
+// other picture.
 //
 // Not asked: a signal that was not asked is unknown to `match` and `score`. `unanswered` says yes
 // to it, unless some list signal has an exact match: then it was not asked because nobody needed to
@@ -64,9 +65,11 @@ std::string_view name(Answer answer);
 std::optional<Answer> answer_from(std::string_view name);
 
 // One signal's evidence. A list says match or no_match; a classifier that ran says no_match and
-// gives `scores`, label to 0..1 (thresholds are policy's business). A classifier's answer without a
-// finite score for each label that a rule looks at counts as unanswered. `detail` is for moderators
-// and the log: which list, at what distance; why unanswered. It is never shown to an uploader.
+// gives `scores`, label to 0..1 (thresholds are policy's business); a service says match or
+// no_match and may give scores too. An answer of either without a finite score for each label that
+// a rule looks at counts as unanswered; if it is a service's match, it counts as that as well.
+// `detail` is for moderators and the log: which list, at what distance; why unanswered. It is
+// never shown to an uploader.
 struct SignalAnswer {
   Answer answer = Answer::not_asked;
   bool exact = false;  // the match was by digest, not by nearness
@@ -119,26 +122,28 @@ inline constexpr std::string_view kDefaultRule = "default";
 inline constexpr std::string_view kGuardRule = "required signal unanswered";
 inline constexpr std::string_view kVariationRule = "variation of a refused picture";
 
-enum class SignalKind { list, classifier };
+enum class SignalKind { list, classifier, service };
 
 struct SignalDefinition {
   std::string name;
   SignalKind kind = SignalKind::list;
   std::vector<std::string> lists;  // patterns over list names; '*' stands for any characters
   std::string model;               // a folder in models/
+  std::string service;             // the NAME of [services.NAME]
   bool required = false;
   int radius = 31;  // for near lists, 0..31
 };
 
 // What loading checks names against.
 struct Vocabulary {
-  std::map<std::string, std::vector<std::string>> model_labels;  // model -> its labels
-  std::vector<std::string> lists;                                // names of configured lists
+  std::map<std::string, std::vector<std::string>> model_labels;    // model -> its labels
+  std::vector<std::string> lists;                                  // names of configured lists
+  std::map<std::string, std::vector<std::string>> service_labels;  // service -> its labels
 };
 
-// A finding that does not stop loading: a configured list that no rule except accepting ones
-// reaches, a pattern that fits no configured list, a signal that no rule looks at, a policy without
-// signals. `where` is "source:line:column".
+// A finding that does not stop loading: a configured list or service that no rule except accepting
+// ones reaches, a pattern that fits no configured list, a signal that no rule looks at, a policy
+// without signals. `where` is "source:line:column".
 struct Lint {
   std::string where;
   std::string what;
@@ -160,6 +165,8 @@ class Policy {
   bool preserves() const;
   const std::vector<SignalDefinition>& signals() const;
   const std::vector<Lint>& lints() const;
+  // Names of the rules that look at this signal by name, in their order.
+  std::vector<std::string> rules_about(std::string_view signal) const;
   // SHA-256 of the text it was parsed from.
   const Sha256& digest() const;
 

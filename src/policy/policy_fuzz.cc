@@ -11,7 +11,8 @@ using namespace portcullis::policy;
 
 const Vocabulary& vocabulary() {
   static const Vocabulary words{.model_labels = {{"open_nsfw", {"sfw", "nsfw"}}},
-                                .lists = {"csam/x", "own/y"}};
+                                .lists = {"csam/x", "own/y"},
+                                .service_labels = {{"shield", {"csam", "nsfw"}}}};
   return words;
 }
 

@@ -62,7 +62,7 @@ Result<Condition> Reader::read_match(Fields& fields) {
   const toml::node& node = *fields.take("match");
   Condition condition{.kind = Condition::Kind::match};
   condition.signal = TRY(signal_named(node, name));
-  if (parsed_.known[condition.signal].definition.kind != SignalKind::list)
+  if (parsed_.known[condition.signal].definition.kind == SignalKind::classifier)
     return fail_at(source_, node,
                    "\"{}\" is a classifier and gives scores; write {{ score = \"{}.LABEL\", "
                    "at_least = 0.8 }}",
@@ -92,13 +92,22 @@ Result<Condition> Reader::read_score(Fields& fields) {
   condition.signal = TRY(signal_named(node, std::string_view(text).substr(0, dot)));
   condition.label = text.substr(dot + 1);
   Known& known = parsed_.known[condition.signal];
-  if (known.definition.kind != SignalKind::classifier)
+  if (known.definition.kind == SignalKind::list)
     return fail_at(source_, node, "\"{}\" is a list and has no scores; write {{ match = \"{}\" }}",
                    known.definition.name, known.definition.name);
-  const std::vector<std::string>& labels = vocabulary_.model_labels.at(known.definition.model);
+  const bool is_service = known.definition.kind == SignalKind::service;
+  const std::vector<std::string>& labels =
+      is_service ? vocabulary_.service_labels.at(known.definition.service)
+                 : vocabulary_.model_labels.at(known.definition.model);
+  if (is_service && labels.empty())
+    return fail_at(source_, node,
+                   "service {} has no labels, so no scores; write {{ match = \"{}\" }}",
+                   known.definition.service, known.definition.name);
   if (std::ranges::find(labels, condition.label) == labels.end())
-    return fail_at(source_, node, "model {} has no label \"{}\"; it has: {}",
-                   known.definition.model, condition.label, fmt::join(labels, ", "));
+    return fail_at(source_, node, "{} {} has no label \"{}\"; it has: {}",
+                   is_service ? "service" : "model",
+                   is_service ? known.definition.service : known.definition.model, condition.label,
+                   fmt::join(labels, ", "));
   if (std::ranges::find(known.labels, condition.label) == known.labels.end())
     known.labels.push_back(condition.label);
 

@@ -78,8 +78,11 @@ Status Reader::read_signal(const toml::table& table) {
     TRY(read_list(fields, definition));
   } else if (kind == "classifier") {
     TRY(read_classifier(fields, definition));
+  } else if (kind == "service") {
+    TRY(read_service(fields, definition));
   } else {
-    return fail_at(source_, *fields.take("kind"), "`kind` must be \"list\" or \"classifier\"");
+    return fail_at(source_, *fields.take("kind"),
+                   "`kind` must be \"list\", \"classifier\" or \"service\"");
   }
   TRY(fields.finish());
   parsed_.known.push_back({std::move(definition), {}, place(source_, table.source())});
@@ -110,6 +113,15 @@ Status Reader::read_classifier(Fields& fields, SignalDefinition& definition) {
                  "are: {}",
                  definition.model,
                  names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", ")));
+}
+
+Status Reader::read_service(Fields& fields, SignalDefinition& definition) {
+  definition.kind = SignalKind::service;
+  definition.service = TRY(fields.text("service"));
+  if (vocabulary_.service_labels.contains(definition.service)) return {};
+  return fail_at(source_, *fields.take("service"),
+                 "there is no service \"{0}\"; add a table [services.{0}] to portcullis.toml",
+                 definition.service);
 }
 
 Status Reader::read_rule(const toml::table& table) {

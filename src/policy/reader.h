@@ -18,6 +18,7 @@ class Reader {
   Status read_signal(const toml::table& table);
   Status read_list(Fields& fields, SignalDefinition& definition);
   Status read_classifier(Fields& fields, SignalDefinition& definition);
+  Status read_service(Fields& fields, SignalDefinition& definition);
   Status read_rule(const toml::table& table);
   Status read_default(const toml::table& table);
   Status read_outcome(Fields& fields, Rule& rule);
