@@ -22,9 +22,9 @@ class StoreMemory final : public scan::Memory {
   }
 
   Task<void> remember(const Sha256& original, const std::string& signal, const std::string& version,
-                      const policy::SignalAnswer& answer) override {
+                      const policy::SignalAnswer& answer, std::chrono::seconds lifetime) override {
     const store::AnswerKey key{original, signal, version};
-    const WallTime until = clock_.now() + kLifetime;
+    const WallTime until = clock_.now() + lifetime;
     const Status done = co_await db_.run([&] { return store_.remember(key, answer, until); });
     if (!done)
       log::warning("an answer could not be remembered",
@@ -43,7 +43,6 @@ class StoreMemory final : public scan::Memory {
   }
 
  private:
-  static constexpr std::chrono::hours kLifetime{24 * 90};
   store::Store& store_;
   Pool& db_;
   const Clock& clock_;

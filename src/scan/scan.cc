@@ -90,7 +90,8 @@ class Run {
   }
 
   // An exact match that is refused makes the rest unnecessary, unless a list that was not searched
-  // for near pictures could still make an earlier rule fire, which may want more than a refusal.
+  // for near pictures, or an outside service, could still make an earlier rule fire, which may want
+  // more than a refusal.
   bool is_settled() {
     decide();
     const policy::Verdict& verdict = screening_.verdict;
@@ -99,7 +100,7 @@ class Run {
       return false;
     policy::Facts worst = screening_.facts;
     for (const auto& signal : ruleset_->signals)
-      if (signal->definition().kind == policy::SignalKind::list && is_open(*signal))
+      if (signal->definition().kind != policy::SignalKind::classifier && is_open(*signal))
         worst.signals[signal->definition().name].answer = Answer::match;
     return ruleset_->policy.decide(worst).rule == verdict.rule;
   }
@@ -184,8 +185,11 @@ class Run {
   }
 
   Question question_for(const Signal& signal) const {
-    Question question{.digests = original_.digests};
-    if (screening_.seen) question.fingerprints = &screening_.seen->fingerprints;
+    Question question{.digests = original_.digests, .fd = original_.fd, .size = original_.size};
+    if (screening_.seen) {
+      question.seen = &*screening_.seen;
+      question.fingerprints = &screening_.seen->fingerprints;
+    }
     if (const auto view = signal.view()) {
       const auto place = std::ranges::find(sizes_, *view) - sizes_.begin();
       if (static_cast<std::size_t>(place) < views_.size())
@@ -211,7 +215,7 @@ class Run {
       answer.detail = why_not_decoded_;
     if (memory_ && signal.memorable() && answer.answer != Answer::unanswered)
       co_await memory_->remember(original_.digests.sha256, signal.definition().name,
-                                 signal.version(), answer);
+                                 signal.version(), answer, signal.lifetime(answer));
   }
 
   void decide() { screening_.verdict = ruleset_->policy.decide(screening_.facts); }

@@ -7,6 +7,7 @@
 // scan() runs on the caller's loop and sends its work to pools.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -43,9 +44,13 @@ struct Subject {
   std::function<bool(const std::vector<hash::Dihedral>&)> varies_refused = {};
 };
 
-// What a signal may look at. `fingerprints` and `pictures` are null while nothing was decoded.
+// What a signal may look at. `seen`, `fingerprints` and `pictures` are null while nothing was
+// decoded. `fd` is borrowed until the answer is there, and -1 when the bytes are not at hand.
 struct Question {
   Digests digests;
+  int fd = -1;
+  std::uint64_t size = 0;
+  const image::Seen* seen = nullptr;
   const std::vector<hash::Dihedral>* fingerprints = nullptr;
   const std::vector<decoder::Picture>* pictures = nullptr;  // of the signal's view size
 };
@@ -63,6 +68,10 @@ class Signal {
   // Whether an answer is worth remembering (it is dear, and depends on nothing but the original and
   // version()).
   virtual bool memorable() const { return false; }
+  // For how long this one is, if so.
+  virtual std::chrono::seconds lifetime(const policy::SignalAnswer&) const {
+    return std::chrono::hours(24 * 90);
+  }
   // What the digests alone say: match, or not_asked when more is needed for an answer.
   // Microseconds; no I/O.
   virtual policy::SignalAnswer ask_digests(const Digests&) const { return {}; }
@@ -110,7 +119,8 @@ class Memory {
                                                            const std::string& signal,
                                                            const std::string& version) = 0;
   virtual Task<void> remember(const Sha256& original, const std::string& signal,
-                              const std::string& version, const policy::SignalAnswer& answer) = 0;
+                              const std::string& version, const policy::SignalAnswer& answer,
+                              std::chrono::seconds lifetime) = 0;
   virtual Task<std::optional<Known>> known(const Sha256& original,
                                            const std::string& operations) = 0;
 };

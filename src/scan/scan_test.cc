@@ -57,7 +57,7 @@ class MapMemory final : public Memory {
     co_return found == answers.end() ? std::nullopt : std::optional(found->second);
   }
   Task<void> remember(const Sha256& original, const std::string& signal, const std::string& version,
-                      const policy::SignalAnswer& answer) override {
+                      const policy::SignalAnswer& answer, std::chrono::seconds) override {
     answers[original.hex() + signal + version] = answer;
     co_return;
   }
