@@ -3,10 +3,11 @@
 // Every error says file:line:column and what to do. Unknown keys are errors (a mistyped limit must
 // not be a missing limit). Keys are called as the members below, in the tables [listen] [http]
 // [media] [media.retention] [media.image] [media.image.quality] [media.animation] [media.video]
-// [site] [egress] [evidence] [attempts] [alert] [decoder] [inference] [log]; `data` and `policy`
-// stand above them and are the only ones without a default. Paths are taken relative to the file's
-// folder. Values with units are written as text: "40 MiB" (B, KiB, MiB, GiB, TiB), "30s" (ms, s, m,
-// h, d). Values are plain data; nothing here looks at the network, and only load() reads a file.
+// [site] [egress] [evidence] [attempts] [alert] [decoder] [inference] [services.NAME] [log]; `data`
+// and `policy` stand above them and are the only ones without a default. Paths are taken relative
+// to the file's folder. Values with units are written as text: "40 MiB" (B, KiB, MiB, GiB, TiB),
+// "30s" (ms, s, m, h, d). Values are plain data; nothing here looks at the network, and only load()
+// reads a file.
 #pragma once
 
 #include <chrono>
@@ -149,6 +150,28 @@ struct Inference {
   bool operator==(const Inference&) const = default;
 };
 
+// A detection service of others, [services.NAME]. Rules of the policy decide what its answers mean.
+struct Service {
+  std::string name;  // letters, digits, '-' and '_'; not a key of its table
+  std::string type;  // "hma", "arachnid", "photodna", "http"
+  std::string url;   // empty: the type's public address
+  std::string mode;  // "hash" or "media"; empty: hash where the type can do with that
+  std::string user;  // with a password: Basic authentication
+  std::filesystem::path password_file, key_file;   // the secret alone, on one line
+  std::string password_env, key_env;               // names of environment variables
+  std::vector<std::string> banks;                  // of an HMA; empty: all
+  std::vector<std::uint32_t> match_statuses{406};  // of type http
+  bool turned = true;
+  std::uint32_t max_hashes = 512;
+  std::chrono::milliseconds timeout{10'000};
+  std::uint32_t max_at_once = 4;
+  std::uint32_t per_minute = 1'200;
+  std::uint32_t failures = 5;
+  std::chrono::seconds rest{30};
+  std::chrono::seconds keep_match{30 * 86'400}, keep_no_match{7 * 86'400};
+  bool operator==(const Service&) const = default;
+};
+
 struct Config {
   std::filesystem::path data;    // the data folder
   std::filesystem::path policy;  // policy.toml
@@ -162,6 +185,7 @@ struct Config {
   Alert alert;
   Decoder decoder;
   Inference inference;
+  std::vector<Service> services;   // in the order of their names
   std::string log_level = "info";  // [log] level: debug, info, warning, error
   bool operator==(const Config&) const = default;
 };

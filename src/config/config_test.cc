@@ -109,6 +109,29 @@ jobs_per_worker = 1
 models = "models"
 threads = 2
 timeout = "3s"
+[services.shield]
+type = "arachnid"
+mode = "media"
+user = "us"
+password_file = "secrets/shield"
+timeout = "3s"
+per_minute = 60
+keep_match = "90d"
+keep_no_match = "0s"
+[services.Our_HMA-2]
+type = "hma"
+url = "http://hma:5100/"
+key_env = "HMA_KEY"
+banks = ["A", "B"]
+turned = false
+max_hashes = 8
+max_at_once = 2
+failures = 1
+rest = "1m"
+[services.plain]
+type = "http"
+url = "https://judge.example/check"
+match_statuses = [406, 451]
 [log]
 level = "debug"
 )");
@@ -152,6 +175,31 @@ level = "debug"
   EXPECT_TRUE(config.media.allow_audio);
   EXPECT_EQ(config.decoder, (Decoder{4, 2ull << 30, 5s, 1}));
   EXPECT_EQ(config.inference, (Inference{"/etc/portcullis/models", 2, 3s}));
+  ASSERT_EQ(config.services.size(), 3u);
+  const Service hma{.name = "Our_HMA-2",
+                    .type = "hma",
+                    .url = "http://hma:5100/",
+                    .key_env = "HMA_KEY",
+                    .banks = {"A", "B"},
+                    .turned = false,
+                    .max_hashes = 8,
+                    .max_at_once = 2,
+                    .failures = 1,
+                    .rest = 60s};
+  const Service plain{.name = "plain",
+                      .type = "http",
+                      .url = "https://judge.example/check",
+                      .match_statuses = {406, 451}};
+  const Service shield{.name = "shield",
+                       .type = "arachnid",
+                       .mode = "media",
+                       .user = "us",
+                       .password_file = "/etc/portcullis/secrets/shield",
+                       .timeout = 3s,
+                       .per_minute = 60,
+                       .keep_match = 90 * 24h,
+                       .keep_no_match = 0s};
+  EXPECT_EQ(config.services, (std::vector<Service>{hma, plain, shield}));
   EXPECT_EQ(config.log_level, "debug");
 }
 
@@ -219,6 +267,49 @@ TEST(Config, every_error_says_where_and_what) {
       {"the same twice", with_least("[listen]\nmedia = \"127.0.0.1:9089\"\n"), "1:1", "both"},
       {"the same twice, written", with_least("[listen]\nadmin = \"127.0.0.1:8080\"\n"), "4:9",
        "both"},
+      {"services is a value", with_least("services = 1\n"), "3:12", "[services]"},
+      {"a service is a value", with_least("[services]\nx = 1\n"), "4:5", "[services.x]"},
+      {"services are an array", with_least("[[services]]\ntype = \"hma\"\n"), "3:1", "[services]"},
+      {"a service's name", with_least("[services.\"a b\"]\n"), "3:11", "letters"},
+      {"a long name", with_least(fmt::format("[services.{:a>65}]\n", "")), "3:11", "64"},
+      {"unknown key of a service", with_least("[services.x]\ntypo = 1\n"), "4:1",
+       "there are: banks"},
+      {"service without type", with_least("[services.x]\nurl = \"http://a\"\n"), "1:1",
+       "[services.x]: `type` is missing; there are: hma, arachnid, photodna, http"},
+      {"service of no type", with_least("[services.x]\ntype = \"oracle\"\n"), "4:8", "one of"},
+      {"HMA nowhere", with_least("[services.x]\ntype = \"hma\"\n"), "1:1", "`url` is missing"},
+      {"HMA with pictures",
+       with_least("[services.x]\ntype = \"hma\"\nurl = \"http://a\"\nmode = \"media\"\n"), "6:8",
+       "hashes alone"},
+      {"PhotoDNA with hashes",
+       with_least("[services.x]\ntype = \"photodna\"\nkey_env = \"K\"\nmode = \"hash\"\n"), "6:8",
+       "pictures alone"},
+      {"PhotoDNA without a key", with_least("[services.x]\ntype = \"photodna\"\n"), "1:1",
+       "it needs `key_file` or `key_env`"},
+      {"Arachnid without a user", with_least("[services.x]\ntype = \"arachnid\"\n"), "1:1",
+       "it needs `user`"},
+      {"a user without a password", with_least("[services.x]\ntype = \"arachnid\"\nuser = \"u\"\n"),
+       "5:8", "belong together"},
+      {"two passwords",
+       with_least("[services.x]\ntype = \"arachnid\"\nuser = \"u\"\npassword_file = \"f\"\n"
+                  "password_env = \"P\"\n"),
+       "7:16", "not both"},
+      {"two keys",
+       with_least("[services.x]\ntype = \"photodna\"\nkey_file = \"f\"\nkey_env = \"P\"\n"), "6:11",
+       "not both"},
+      {"a key and a password",
+       with_least("[services.x]\ntype = \"arachnid\"\nuser = \"u\"\npassword_env = \"P\"\n"
+                  "key_env = \"K\"\n"),
+       "5:8", "not both"},
+      {"banks of no HMA",
+       with_least("[services.x]\ntype = \"http\"\nurl = \"http://a\"\nbanks = [\"A\"]\n"), "6:9",
+       "only an HMA"},
+      {"a match that is fine", with_least("[services.x]\nmatch_statuses = [200]\n"), "4:19",
+       "from 400 to 499"},
+      {"no match", with_least("[services.x]\nmatch_statuses = []\n"), "4:18", "whole numbers"},
+      {"a status as text", with_least("[services.x]\nmatch_statuses = [\"406\"]\n"), "4:19",
+       "whole numbers"},
+
       {"small spool", with_least("[media]\nspool_bytes = \"1 MiB\"\n"), "4:15", "no room"},
       {"large file", with_least("[media]\nmax_file_size = \"1 GiB\"\n"), "1:1", "512 MiB"},
   };
@@ -322,6 +413,26 @@ TEST(ToToml, comes_back_as_it_was) {
   config.media.allow_audio = true;
   config.decoder = {1024, 64ull << 20, 600s, 1'000'000};
   config.inference = {"/models", 8, 90s};
+  config.services = {{.name = "a-1",
+                      .type = "hma",
+                      .url = "http://hma/",
+                      .key_file = "/k",
+                      .banks = {"A \"b\""},
+                      .turned = false},
+                     {.name = "b", .type = "http", .url = "https://b/", .match_statuses = {499}},
+                     {.name = "c",
+                      .type = "arachnid",
+                      .mode = "media",
+                      .user = "u",
+                      .password_env = "P",
+                      .max_hashes = 1,
+                      .timeout = 1'500ms,
+                      .max_at_once = 64,
+                      .per_minute = 2,
+                      .failures = 3,
+                      .rest = 4s,
+                      .keep_match = 5s,
+                      .keep_no_match = 6s}};
   config.log_level = "error";
   EXPECT_EQ(parsed(to_toml(config)), config) << to_toml(config);
 }

@@ -3,8 +3,9 @@
 // drift apart. Private to the room.
 //
 // A visitor has: table(name, comment), and for each key address, secret_path, secret, choice, path,
-// text, texts, flag, count, size, duration, names; each gets the key, the member, a comment, and
-// bounds where there are any.
+// text, texts, flag, count, counts, size, duration, names; each gets the key, the member, a
+// comment, and bounds where there are any. tables(name, members, comment, lay_out_one) is for
+// [name.NAME], as many as there are.
 #pragma once
 
 #include <array>
@@ -22,6 +23,9 @@ inline constexpr std::array<std::string_view, 5> kFilters{"blur", "crop", "ident
                                                           "thumbnail"};
 inline constexpr std::array<std::string_view, 4> kLevels{"debug", "info", "warning", "error"};
 
+inline constexpr std::array<std::string_view, 4> kServices{"hma", "arachnid", "photodna", "http"};
+inline constexpr std::array<std::string_view, 3> kModes{"", "hash", "media"};
+
 inline constexpr std::uint64_t kKiB = 1024, kMiB = 1024 * kKiB, kGiB = 1024 * kMiB,
                                kTiB = 1024 * kGiB;
 
@@ -32,6 +36,34 @@ void lay_out_limits(Limits& limits, Visitor& visit) {
   visit.count("max_area", limits.max_area, "Width times height of one frame.", 1, 4'294'836'225);
   visit.size("max_file_size", limits.max_file_size, "", 1, kTiB);
   visit.count("max_frame_count", limits.max_frame_count, "", 1, 100'000);
+}
+
+template <class SomeService, class Visitor>
+void lay_out_service(SomeService& service, Visitor& visit) {
+  using namespace std::chrono_literals;
+  visit.choice("type", service.type, "hma, arachnid, photodna or http.", kServices);
+  visit.text("url", service.url, "");
+  visit.choice("mode", service.mode, "\"hash\" sends hashes, \"media\" the picture itself.",
+               kModes);
+  visit.text("user", service.user, "");
+  visit.path("password_file", service.password_file, "", false);
+  visit.text("password_env", service.password_env, "");
+  visit.path("key_file", service.key_file, "", false);
+  visit.text("key_env", service.key_env, "");
+  visit.texts("banks", service.banks, "Of an HMA. Empty: all.");
+  visit.counts("match_statuses", service.match_statuses, "Of type http.", 400, 499);
+  visit.flag("turned", service.turned, "Asks about the picture turned and mirrored, too.");
+  visit.count("max_hashes", service.max_hashes, "Of one picture.", 1, 100'000);
+  visit.duration("timeout", service.timeout, "For one picture.", 100ms, 10min);
+  visit.count("max_at_once", service.max_at_once, "Requests at once.", 1, 64);
+  visit.count("per_minute", service.per_minute, "Requests; beyond that it is not asked.", 1,
+              1'000'000);
+  visit.count("failures", service.failures, "So many in a row, and it is not asked for `rest`.", 1,
+              1'000);
+  visit.duration("rest", service.rest, "", 1s, 24h);
+  visit.duration("keep_match", service.keep_match, "How long answers are remembered.", 0s,
+                 24h * 366);
+  visit.duration("keep_no_match", service.keep_no_match, "", 0s, 24h * 366);
 }
 
 // `config` is a Config or a const one.
@@ -186,6 +218,12 @@ void lay_out(SomeConfig& config, Visitor& visit) {
              "A folder with a folder for each model. Left out: the one beside the program.", false);
   visit.count("threads", config.inference.threads, "0: one per core.", 0, 1024);
   visit.duration("timeout", config.inference.timeout, "For one picture.", 1s, 10min);
+
+  visit.tables(
+      "services", config.services,
+      "Detection services of others, each a table [services.NAME]; what they are and what\n"
+      "they are told: docs/screening.md, \"Outside services\".",
+      [&](auto& service) { lay_out_service(service, visit); });
 
   visit.table("log", "");
   visit.choice("level", config.log_level, "debug, info, warning or error", kLevels);

@@ -12,7 +12,8 @@ namespace portcullis::config {
 namespace {
 
 constexpr std::uint64_t kLongestFile = 1 * kMiB;
-constexpr std::size_t kShortestPrefix = 16, kLongestPrefix = 128, kLongestKey = 256;
+constexpr std::size_t kShortestPrefix = 16, kLongestPrefix = 128, kLongestKey = 256,
+                      kLongestName = 64;
 
 bool is_plain(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
@@ -41,6 +42,29 @@ class Reader {
       current_ = node ? node->as_table() : &absent_;
       if (!current_) return fail_at(*node, "`{}` must be a table: [{}]", part, whole);
       expected_.try_emplace(current_);
+    }
+  }
+
+  // [name.NAME], each read by `lay_out_one`.
+  template <class T, class LayOut>
+  void tables(std::string_view name, std::vector<T>& values, std::string_view,
+              const LayOut& lay_out_one) {
+    table(name, "");
+    if (failed()) return;
+    const toml::table* parent = current_;
+    for (const auto& [key, node] : *parent) {
+      const std::string whole = fmt::format("{}.{}", name, key.str());
+      if (key.empty() || key.length() > kLongestName || !std::ranges::all_of(key.str(), is_plain))
+        return fail_in(key.source(),
+                       "a name in [{}] is made of letters, digits, '-' and '_', {} at most", name,
+                       kLongestName);
+      expected_[parent].insert(std::string(key.str()));
+      current_ = node.as_table();
+      if (!current_) return fail_at(node, "`{}` must be a table: [{}]", key.str(), whole);
+      expected_.try_emplace(current_);
+      values.emplace_back().name = key.str();
+      lay_out_one(values.back());
+      if (failed()) return;
     }
   }
 
@@ -134,6 +158,23 @@ class Reader {
     value = static_cast<T>(number->get());
   }
   template <class T>
+  void counts(std::string_view key, std::vector<T>& value, std::string_view, std::uint64_t least,
+              std::uint64_t most) {
+    const toml::node* node = take(key);
+    if (!node) return;
+    const toml::array* array = node->as_array();
+    if (!array || array->empty())
+      return fail_at(*node, "`{}` must be a list of whole numbers", key);
+    value.clear();
+    for (const toml::node& element : *array) {
+      const auto* number = element.as_integer();
+      if (!number || number->get() < 0 || static_cast<std::uint64_t>(number->get()) < least ||
+          static_cast<std::uint64_t>(number->get()) > most)
+        return fail_at(element, "`{}` may hold whole numbers from {} to {}", key, least, most);
+      value.push_back(static_cast<T>(number->get()));
+    }
+  }
+  template <class T>
   void size(std::string_view key, T& value, std::string_view, std::uint64_t least,
             std::uint64_t most) {
     const toml::node* node = take(key);
@@ -201,7 +242,7 @@ class Reader {
   template <class... Args>
   void fail_about(std::string_view table, std::string_view key, fmt::format_string<Args...> text,
                   Args&&... args) {
-    const toml::node* node = (*root_)[table][key].node();
+    const toml::node* node = root_->at_path(fmt::format("{}.{}", table, key)).node();
     std::string what = fmt::format(text, std::forward<Args>(args)...);
     if (node)
       fail_at(*node, "{}", what);
@@ -253,6 +294,39 @@ class Reader {
   std::optional<Error> error_;
 };
 
+// What may be said of a service depends on its type.
+void check_service(const Service& service, Reader& reader) {
+  const auto wrong = [&](std::string_view key, std::string_view what) {
+    reader.fail_about("services." + service.name, key, "[services.{}]: {}", service.name, what);
+  };
+  const bool is_hma = service.type == "hma", is_http = service.type == "http",
+             is_arachnid = service.type == "arachnid";
+  if (service.type.empty())
+    return wrong("type",
+                 fmt::format("`type` is missing; there are: {}", fmt::join(kServices, ", ")));
+  if (service.url.empty() && (is_hma || is_http))
+    return wrong("url", "`url` is missing: where is it?");
+  if (service.mode == "media" && is_hma) return wrong("mode", "an HMA is asked about hashes alone");
+  if (service.mode == "hash" && !is_hma && !is_arachnid)
+    return wrong("mode",
+                 "a service of this type takes pictures alone: leave `mode` out, and know "
+                 "that pictures leave this machine");
+  if (!service.banks.empty() && !is_hma) return wrong("banks", "only an HMA has banks");
+  if (!service.password_file.empty() && !service.password_env.empty())
+    return wrong("password_env", "give `password_file` or `password_env`, not both");
+  if (!service.key_file.empty() && !service.key_env.empty())
+    return wrong("key_env", "give `key_file` or `key_env`, not both");
+  const bool has_key = !service.key_file.empty() || !service.key_env.empty();
+  const bool has_password = !service.password_file.empty() || !service.password_env.empty();
+  if (has_password != !service.user.empty())
+    return wrong("user", "`user` and `password_file` or `password_env` belong together");
+  if (has_key && has_password) return wrong("user", "give a key or a password, not both");
+  if (is_arachnid && !has_password)
+    return wrong("user", "it needs `user`, and `password_file` or `password_env`");
+  if (service.type == "photodna" && !has_key)
+    return wrong("key_file", "it needs `key_file` or `key_env`");
+}
+
 // What no single key can tell.
 void check_together(const Config& config, Reader& reader) {
   const Listen& listen = config.listen;
@@ -269,6 +343,7 @@ void check_together(const Config& config, Reader& reader) {
   if (listen.media == listen.admin && listen.media.port != 0)
     reader.fail_about("listen", "admin", "`media` and `admin` cannot both listen on {}",
                       listen.media.text());
+  for (const Service& service : config.services) check_service(service, reader);
   const Media& media = config.media;
   if (media.spool_bytes < media.max_file_size)
     reader.fail_about("media", "spool_bytes",

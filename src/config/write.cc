@@ -25,6 +25,16 @@ class Writer {
     note(comment);
     text_ += fmt::format("[{}]\n", name);
   }
+  template <class T, class LayOut>
+  void tables(std::string_view name, const std::vector<T>& values, std::string_view comment,
+              const LayOut& lay_out_one) {
+    text_ += '\n';
+    note(comment);
+    for (const T& value : values) {
+      table(fmt::format("{}.{}", name, value.name), "");
+      lay_out_one(value);
+    }
+  }
   void address(std::string_view key, const Address& value, std::string_view comment) {
     line(key, quoted_text(value.text()), comment);
   }
@@ -51,6 +61,11 @@ class Writer {
   void count(std::string_view key, std::uint64_t value, std::string_view comment, std::uint64_t,
              std::uint64_t) {
     line(key, fmt::format("{}", value), comment);
+  }
+  template <class T>
+  void counts(std::string_view key, const std::vector<T>& value, std::string_view comment,
+              std::uint64_t, std::uint64_t) {
+    line(key, fmt::format("[{}]", fmt::join(value, ", ")), comment);
   }
   void size(std::string_view key, std::uint64_t value, std::string_view comment, std::uint64_t,
             std::uint64_t) {
