@@ -1,5 +1,6 @@
 #include <unistd.h>
 
+#include <boost/asio/co_spawn.hpp>
 #include <cstdio>
 
 #include "app/commands.h"
@@ -56,13 +57,17 @@ void check_evidence(Doctor& doctor, const config::Config& config, const DataFold
                "hold is refused: make keys with `portcullis evidence keygen`");
 }
 
-void check_policy(Doctor& doctor, const config::Config& config, const DataFolder& data,
-                  const std::vector<store::HashListRow>& rows) {
+std::optional<policy::Policy> check_policy(Doctor& doctor, const config::Config& config,
+                                           const DataFolder& data,
+                                           const std::vector<store::HashListRow>& rows) {
   const auto text = read_file(config.policy.string(), 1024 * 1024);
-  if (!doctor.look("policy", text, config.policy.string())) return;
-  const auto parsed = policy::Policy::parse(as_text(*text), config.policy.string(),
-                                            vocabulary(config.inference.models, rows));
-  if (!parsed) return doctor.bad("policy", parsed.error().what);
+  if (!doctor.look("policy", text, config.policy.string())) return std::nullopt;
+  auto parsed =
+      policy::Policy::parse(as_text(*text), config.policy.string(), vocabulary(config, rows));
+  if (!parsed) {
+    doctor.bad("policy", parsed.error().what);
+    return std::nullopt;
+  }
   for (const policy::Lint& lint : parsed->lints())
     doctor.warning("policy", lint.where + ": " + lint.what);
   for (const policy::SignalDefinition& signal : parsed->signals()) {
@@ -71,6 +76,53 @@ void check_policy(Doctor& doctor, const config::Config& config, const DataFolder
                 signal.model + " loads and its digest is right");
   }
   check_evidence(doctor, config, data, *parsed);
+  return *std::move(parsed);
+}
+
+// Rules that look at any signal that stands for this service.
+std::vector<std::string> rules_about(const policy::Policy& policy, const std::string& service) {
+  std::vector<std::string> rules;
+  for (const policy::SignalDefinition& signal : policy.signals())
+    if (signal.kind == policy::SignalKind::service && signal.service == service)
+      std::ranges::copy(policy.rules_about(signal.name), std::back_inserter(rules));
+  return rules;
+}
+
+Status probe(const services::Service& service) {
+  asio::io_context loop;
+  Status reached = fail(Fault::us, "it was not asked");
+  asio::co_spawn(loop, service.probe(), [&](std::exception_ptr error, Status status) {
+    if (!error) reached = std::move(status);
+  });
+  loop.run();
+  return reached;
+}
+
+void check_services(Doctor& doctor, const config::Config& config,
+                    const std::optional<policy::Policy>& policy, const Clock& clock) {
+  OutsideServices all(clock);
+  all.configure(config.services);
+  for (const config::Service& one : config.services) {
+    const OutsideServices::Found found = all.find(one.name);
+    if (!found.service) {
+      doctor.bad("service", found.why);
+      continue;
+    }
+    const services::Options& options = found.service->options();
+    const auto rules = policy ? rules_about(*policy, one.name) : std::vector<std::string>();
+    const std::string what =
+        fmt::format("{} ({}, {} sent to {}; rules: {})", one.name, one.type,
+                    options.mode == services::Mode::hash ? "hashes" : "pictures",
+                    found.service->endpoint().host(),
+                    rules.empty() ? "none" : fmt::format("{}", fmt::join(rules, ", ")));
+    const Status reached = probe(*found.service);
+    if (reached)
+      doctor.good("service", what);
+    else
+      doctor.bad("service", fmt::format("{}: {}", what, reached.error().what));
+    if (!found.service->endpoint().is_encrypted() && options.mode == services::Mode::media)
+      doctor.warning("service", one.name + ": pictures are sent to it without encryption");
+  }
 }
 
 void check_lists(Doctor& doctor, const DataFolder& data,
@@ -133,7 +185,7 @@ Result<int> check_command(const std::string& config_file) {
   const auto rows = (*store)->lists();
   if (!doctor.look("store", rows, "readable")) return doctor.report();
   check_lists(doctor, *data, *rows);
-  check_policy(doctor, *config, *data, *rows);
+  check_services(doctor, *config, check_policy(doctor, *config, *data, *rows), clock);
   const auto uploads = (*store)->get_switch("uploads");
   if (!doctor.look("uploads", uploads, "the switch is readable")) return doctor.report();
   const std::optional<store::Switch>& value = *uploads;

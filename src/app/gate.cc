@@ -356,6 +356,7 @@ Task<net::Response> Gate::metrics() {
   readings.decoders = engine_->decoders->health();
   readings.connections = media_server_->connections();
   readings.problems = engine_->problems().size();
+  readings.services = engine_->loader.services().readings();
   co_await engine_->pools.db.run([&] {
     if (auto counts = engine_->store->counts()) readings.stored = *counts;
     const auto found = engine_->store->get_switch("uploads");

@@ -35,6 +35,38 @@ MetricFamily counter(std::string name, std::string help, double value) {
                 {metric(MetricType::Counter, value)});
 }
 
+void add_services(std::vector<MetricFamily>& all, const std::vector<services::Reading>& readings) {
+  if (readings.empty()) return;
+  std::vector<ClientMetric> pictures, requests, held_back, resting;
+  for (const services::Reading& reading : readings) {
+    const auto counted = [&](std::uint64_t value, std::string label, std::string word) {
+      return metric(MetricType::Counter, static_cast<double>(value),
+                    {{"service", reading.service}, {std::move(label), std::move(word)}});
+    };
+    pictures.push_back(counted(reading.match, "result", "match"));
+    pictures.push_back(counted(reading.no_match, "result", "no_match"));
+    pictures.push_back(counted(reading.unanswered, "result", "unanswered"));
+    held_back.push_back(counted(reading.over_budget, "why", "budget"));
+    held_back.push_back(counted(reading.resting, "why", "breaker"));
+    requests.push_back(metric(MetricType::Counter, static_cast<double>(reading.requests),
+                              {{"service", reading.service}}));
+    resting.push_back(
+        metric(MetricType::Gauge, reading.is_resting ? 1 : 0, {{"service", reading.service}}));
+  }
+  all.push_back(family("portcullis_service_pictures_total",
+                       "Pictures that an outside service was to tell about, by its answer",
+                       MetricType::Counter, std::move(pictures)));
+  all.push_back(family("portcullis_service_requests_total", "Requests made to an outside service",
+                       MetricType::Counter, std::move(requests)));
+  all.push_back(family("portcullis_service_held_back_total",
+                       "Pictures that an outside service was not asked about: over its budget, or "
+                       "it had failed too often",
+                       MetricType::Counter, std::move(held_back)));
+  all.push_back(family("portcullis_service_breaker_open",
+                       "1 while an outside service is left alone because it failed too often",
+                       MetricType::Gauge, std::move(resting)));
+}
+
 }  // namespace
 
 std::string metrics_text(const Readings& readings) {
@@ -84,6 +116,7 @@ std::string metrics_text(const Readings& readings) {
               "Decoder processes that were killed at their deadline",
               static_cast<double>(readings.decoders.timed_out)),
   };
+  add_services(all, readings.services);
   if (readings.stored) {
     all.push_back(gauge("portcullis_evidence_bytes", "Bytes of sealed originals",
                         static_cast<double>(readings.stored->evidence_bytes)));

@@ -5,6 +5,7 @@
 
 #include "decoder/decoder.h"
 #include "media/media.h"
+#include "services/services.h"
 #include "store/store.h"
 
 namespace portcullis::app {
@@ -14,7 +15,8 @@ struct Readings {
   decoder::Pool::Health decoders;
   std::size_t connections = 0;
   bool uploads_open = false;
-  std::size_t problems = 0;             // signals, lists or parts that cannot answer
+  std::size_t problems = 0;  // signals, lists or parts that cannot answer
+  std::vector<services::Reading> services = {};
   std::optional<store::Counts> stored;  // none while the database cannot be read
 };
 

@@ -22,10 +22,12 @@ std::size_t threads_or_cores(std::size_t configured) {
   return configured ? configured : std::max<std::size_t>(1, std::thread::hardware_concurrency());
 }
 
-policy::Vocabulary vocabulary(const fs::path& models, const std::vector<store::HashListRow>& rows) {
+policy::Vocabulary vocabulary(const config::Config& config,
+                              const std::vector<store::HashListRow>& rows) {
   policy::Vocabulary known;
+  known.service_labels = service_labels(config);
   std::error_code error;
-  for (const auto& entry : fs::directory_iterator(models, error)) {
+  for (const auto& entry : fs::directory_iterator(config.inference.models, error)) {
     if (!entry.is_directory()) continue;
     const auto manifest = infer::load_manifest(entry.path());
     if (manifest) known.model_labels[entry.path().filename().string()] = manifest->labels;
@@ -78,13 +80,14 @@ Result<std::shared_ptr<const scan::Ruleset>> RulesetLoader::load(
     const std::vector<store::HashListRow>& rows, bool fresh) {
   problems_.clear();
   const Bytes text = TRY(read_file(config_.policy.string(), kLongestPolicy));
-  policy::Policy parsed = TRY(policy::Policy::parse(as_text(text), config_.policy.string(),
-                                                    vocabulary(config_.inference.models, rows)));
+  policy::Policy parsed =
+      TRY(policy::Policy::parse(as_text(text), config_.policy.string(), vocabulary(config_, rows)));
   image::Rules rules{TRY(image::formats_from(config_.media.formats)),
                      limits_from(config_.media.image), limits_from(config_.media.animation),
                      limits_from(config_.media.video)};
   rules.allow_audio = config_.media.allow_audio;
   const std::vector<scan::NamedList> lists = open_lists(rows);
+  services_.configure(config_.services);
 
   std::vector<std::shared_ptr<const scan::Signal>> signals;
   for (const policy::SignalDefinition& definition : parsed.signals()) {
@@ -96,6 +99,11 @@ Result<std::shared_ptr<const scan::Ruleset>> RulesetLoader::load(
             }))
           chosen.push_back(list);
       signals.push_back(scan::list_signal(definition, std::move(chosen), cpu_));
+    } else if (definition.kind == policy::SignalKind::service) {
+      OutsideServices::Found found = services_.find(definition.service);
+      if (!found.service) problems_.push_back(found.why);
+      signals.push_back(
+          services::signal(definition, std::move(found.service), std::move(found.why)));
     } else {
       std::string why;
       auto loaded = model(definition.model, fresh, why);

@@ -1,4 +1,5 @@
-// app/ruleset.h: makes the snapshot that a scan works with from policy file, lists and models.
+// app/ruleset.h: makes the snapshot that a scan works with from policy file, lists, models and
+// outside services.
 #pragma once
 
 #include <map>
@@ -6,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "app/outside_services.h"
 #include "app/places.h"
 #include "base/task.h"
 #include "scan/scan.h"
@@ -27,6 +29,7 @@ class RulesetLoader {
                                                     bool fresh);
 
   const std::vector<std::string>& problems() const { return problems_; }
+  const OutsideServices& services() const { return services_; }
   void set_config(config::Config config) { config_ = std::move(config); }
 
  private:
@@ -38,12 +41,13 @@ class RulesetLoader {
   Pool& cpu_;
   Pool& inference_;
   const Clock& clock_;
+  OutsideServices services_{clock_};
   std::map<std::string, std::shared_ptr<infer::Model>> models_;
   std::vector<std::string> problems_;
 };
 
-// Labels of every model that has a manifest, and the names of the lists.
-policy::Vocabulary vocabulary(const std::filesystem::path& models,
+// Labels of every model that has a manifest and of every service, and the names of the lists.
+policy::Vocabulary vocabulary(const config::Config& config,
                               const std::vector<store::HashListRow>& rows);
 
 // Worker threads for `configured` (0: one per core).
