@@ -9,11 +9,11 @@
 namespace portcullis::app {
 namespace {
 
-using testing::ElementsAre;
-using testing::HasSubstr;
-using testing::Not;
-using testing::Pair;
-using testing::UnorderedElementsAre;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::Pair;
+using ::testing::UnorderedElementsAre;
 
 config::Service shield(const std::filesystem::path& password) {
   return {.name = "shield", .type = "arachnid", .user = "us", .password_file = password};
@@ -21,7 +21,7 @@ config::Service shield(const std::filesystem::path& password) {
 config::Service hma() { return {.name = "hma", .type = "hma", .url = "http://hma:5100/"}; }
 
 TEST(ServiceOptions, take_credentials_from_a_file_or_a_variable) {
-  const ::portcullis::testing::TemporaryFolder folder;
+  const testing::TemporaryFolder folder;
   const auto from_file = service_options(shield(folder.write("password", "hunter 2\n")));
   ASSERT_TRUE(from_file) << from_file.error().what;
   EXPECT_EQ(from_file->password, "hunter 2");
@@ -40,7 +40,7 @@ TEST(ServiceOptions, take_credentials_from_a_file_or_a_variable) {
 }
 
 TEST(ServiceOptions, say_which_file_is_missing_empty_or_too_large) {
-  const ::portcullis::testing::TemporaryFolder folder;
+  const testing::TemporaryFolder folder;
   EXPECT_THAT(service_options(shield("/nowhere/key")).error().what,
               HasSubstr("service shield: /nowhere/key"));
   EXPECT_THAT(service_options(shield(folder.write("empty", " \n"))).error().what,
@@ -51,8 +51,8 @@ TEST(ServiceOptions, say_which_file_is_missing_empty_or_too_large) {
 }
 
 TEST(OutsideServices, that_did_not_change_stay_the_same_when_the_config_is_read_again) {
-  const ::portcullis::testing::TemporaryFolder folder;
-  const ::portcullis::testing::VirtualClock clock;
+  const testing::TemporaryFolder folder;
+  const testing::VirtualClock clock;
   const auto password = folder.write("password", "one");
   OutsideServices all(clock);
   all.configure({hma(), shield(password)});
@@ -74,7 +74,7 @@ TEST(OutsideServices, that_did_not_change_stay_the_same_when_the_config_is_read_
 }
 
 TEST(OutsideServices, that_cannot_be_made_say_why_and_do_not_stop_others) {
-  const ::portcullis::testing::VirtualClock clock;
+  const testing::VirtualClock clock;
   OutsideServices all(clock);
   config::Service nowhere = hma();
   nowhere.name = "nowhere";

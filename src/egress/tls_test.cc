@@ -114,6 +114,15 @@ TEST_F(EgressTest, believes_no_certificate_that_the_system_does_not) {
   EXPECT_EQ(get(origin.url(), 100'000), "download-file-error");
 }
 
+TEST(Configured, believes_no_certificate_that_the_system_does_not) {
+  const TlsOrigin origin;
+  ASSERT_EQ(status_for_those_who_believe(origin.certificate(), origin.url()), 200);
+  const auto client = *ConfiguredClient::create({});
+  const Endpoint endpoint = *Endpoint::parse(origin.url());
+  EXPECT_FALSE(run_task(client->ask(endpoint, {}, 100'000, 20s)));
+  EXPECT_FALSE(run_task(client->connect(endpoint, 20s)));
+}
+
 TEST_F(EgressTest, does_not_fall_back_to_plain_text) {
   RawOrigin origin([](const std::string&) { return RawOrigin::Play{whole("a cat")}; });
   EXPECT_EQ(get(fmt::format("https://127.0.0.1:{}/", origin.port()), 1'000, 200ms),
