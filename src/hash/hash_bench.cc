@@ -6,16 +6,6 @@
 namespace portcullis::hash {
 namespace {
 
-// The worst case: as large as PDQ's input gets, all eight orientations.
-void dihedral_of_512_by_512(benchmark::State& state) {
-  std::vector<std::uint8_t> rgb(std::size_t{512} * 512 * 3);
-  std::uint32_t random = 1;
-  for (auto& value : rgb)
-    value = static_cast<std::uint8_t>((random = random * 1664525 + 1013904223) >> 24);
-  for (auto _ : state) benchmark::DoNotOptimize(pdq_dihedral(rgb, 512, 512));
-}
-BENCHMARK(dihedral_of_512_by_512)->Unit(benchmark::kMillisecond);
-
 void nearest_in_a_list(benchmark::State& state) {
   ListEntries entries;
   std::uint64_t random = 1;

@@ -62,11 +62,11 @@ PDQ_STEP std::array<int, kSide> picked(int count) {
 // (Sums of floats, as in the C++ tools, differ in the last bit, which turns a bit of the hash in
 // about one picture of five hundred, and in most blocky ones.) The sum of whole numbers and 1000
 // are floats without rounding, so the division's is the only one.
-PDQ_STEP void to_luma(const std::uint8_t* rgb, float* luma, int count) {
-  for (int i = 0; i < count; ++i) {
-    const int thousandfold = 299 * rgb[3 * i] + 587 * rgb[3 * i + 1] + 114 * rgb[3 * i + 2];
-    luma[i] = static_cast<float>(thousandfold) / 1000.0f;
-  }
+PDQ_STEP float luma(int red, int green, int blue) {
+  return static_cast<float>(299 * red + 587 * green + 114 * blue) / 1000.0f;
+}
+PDQ_STEP void luma_of_row(const std::uint8_t* rgb, float* row, int count) {
+  for (int i = 0; i < count; ++i) row[i] = luma(rgb[3 * i], rgb[3 * i + 1], rgb[3 * i + 2]);
 }
 
 template <class Vector>
@@ -241,8 +241,8 @@ PDQ_STEP void shrink(const std::uint8_t* rgb, int width, int height, Block& bloc
   Lanes* across = memory.get();  // a strip whose rows lie side by side
   Lanes* boxed = across + stride;
   Lanes* kept = boxed + stride;
-  auto* luma = reinterpret_cast<float*>(kept + kSide);
-  float* blurred = luma + strip;  // a strip of rows after the first two boxes
+  auto* light = reinterpret_cast<float*>(kept + kSide);
+  float* blurred = light + strip;  // a strip of rows after the first two boxes
   wide.lie_at(blurred + strip);
   narrow.lie_at(blurred + strip + wide.memory());
 
@@ -270,9 +270,10 @@ PDQ_STEP void shrink(const std::uint8_t* rgb, int width, int height, Block& bloc
   for (int top = 0; top < height; top += kLanes) {
     const int bottom = std::min(top + kLanes, height);
     for (int y = top; y < bottom; ++y)
-      to_luma(rgb + std::size_t{3} * static_cast<std::size_t>(y) * static_cast<std::size_t>(width),
-              luma + stride * static_cast<std::size_t>(y - top), width);
-    turn_across(luma, stride, across, width);
+      luma_of_row(
+          rgb + std::size_t{3} * static_cast<std::size_t>(y) * static_cast<std::size_t>(width),
+          light + stride * static_cast<std::size_t>(y - top), width);
+    turn_across(light, stride, across, width);
     box_along<true>(along, across, boxed);
     turn_back(boxed, width, wide.row(top), stride);
     wide.go_on(bottom, place_of_blurred, blurred_row);

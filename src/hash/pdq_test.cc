@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 
 #include "hash/hash.h"
+#include "hash/pdq_path.h"
+#include "hash/pdq_steps.h"
 
 namespace portcullis::hash {
 namespace {
@@ -134,6 +136,61 @@ TEST(Pdq, knows_a_turned_or_mirrored_picture_by_the_orientation_of_that_name) {
       EXPECT_EQ(bits <= 31, i == c.orientation)
           << c.orientation << " against " << i << ": " << bits;
     }
+}
+
+// What the steps of the algorithm depend on: sizes on both sides of each step of the box and of
+// each strip of rows, and pictures from flat to noise.
+TEST(Pdq, is_the_same_on_every_path) {
+  const auto noise = [](int x, int y, int c, int w, int h) {
+    auto mixed = static_cast<std::uint32_t>(x * 73856093 ^ y * 19349663 ^ c * 83492791 ^ w * h);
+    mixed = (mixed ^ mixed >> 13) * 0x5bd1e995;
+    return static_cast<int>(mixed >> 24);
+  };
+  const struct {
+    const char* name;
+    Pattern pattern;
+  } patterns[] = {
+      {"noise", noise},
+      {"waves", waves},
+      {"boxes", boxes},
+      {"rings", rings},
+      {"gradient",
+       [](int x, int y, int c, int w, int h) { return (x * 255 / w + y * c * 255 / h) / 3; }},
+      {"blocks",
+       [](int x, int y, int c, int, int) { return (x / 8 * 31 + y / 8 * 17 * (c + 1)) * 5; }},
+      {"stripes", [](int x, int, int, int, int) { return x % 2 * 255; }},
+      {"chequers", [](int x, int y, int, int, int) { return (x / 4 + y / 4) % 2 * 255; }},
+      {"flat", [](int, int, int c, int, int) { return 200 + c; }},
+  };
+  const std::pair<int, int> sizes[] = {{5, 5},     {5, 512},   {512, 5},   {6, 7},     {15, 17},
+                                       {16, 16},   {17, 15},   {31, 33},   {64, 64},   {63, 65},
+                                       {127, 128}, {128, 129}, {129, 127}, {255, 257}, {256, 255},
+                                       {385, 383}, {512, 511}};
+  int others = 0;
+  for (const PdqPath path : kPdqPaths) {
+    if (path == PdqPath::portable || !can_take(path)) continue;
+    ++others;
+    for (const auto& [name_of_pattern, pattern] : patterns)
+      for (const auto& [width, height] : sizes) {
+        const Picture picture = Picture::of(pattern, width, height);
+        EXPECT_EQ(pdq_dihedral(picture.rgb, width, height, path),
+                  pdq_dihedral(picture.rgb, width, height, PdqPath::portable))
+            << name(path) << ", " << name_of_pattern << ", " << width << "x" << height;
+      }
+  }
+  EXPECT_TRUE(can_take(best_pdq_path()));
+  if (others == 0) GTEST_SKIP() << "this processor has no other path";
+}
+
+// The luma of whole numbers is the one of floating point with double precision, rounded once.
+TEST(Pdq, sees_every_colour_as_the_reference_does) {
+  int wrong = 0;
+  for (int red = 0; red < 256; ++red)
+    for (int green = 0; green < 256; ++green)
+      for (int blue = 0; blue < 256; ++blue)
+        wrong += pdq::luma(red, green, blue) !=
+                 static_cast<float>(0.299 * red + 0.587 * green + 0.114 * blue);
+  EXPECT_EQ(wrong, 0);
 }
 
 TEST(Pdq, has_no_hash_for_tiny_pictures_and_no_quality_for_flat_ones) {
