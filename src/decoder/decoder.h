@@ -141,8 +141,9 @@ struct Decoded {
   Format format = Format::jpeg;
   std::uint32_t width = 0, height = 0;  // as shown: after orientation
   std::uint32_t frames = 1;
-  // Of every distinct frame, over white and, where it differs, over black. Never empty when asked
-  // for.
+  // Of every distinct frame, over white and, where it differs, over black; the first is of the
+  // first frame over white. Behind them those of parts of frames: what is left when uniform edges
+  // are taken off. Never empty when asked for.
   std::vector<hash::Dihedral> fingerprints;
   // views[i] are the pictures for Job::views[i]: frame by frame, over white and, where there is
   // transparency, over black.

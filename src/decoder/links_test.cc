@@ -109,7 +109,7 @@ TEST(Worker, that_lies_about_its_outputs_is_unanswered) {
       {"too many frames", [](WireReply& r) { r.frames = 11; }},
       {"no frames", [](WireReply& r) { r.frames = 0; }},
       {"no fingerprint", [](WireReply& r) { r.fingerprints = 0; }},
-      {"more fingerprints than frames", [](WireReply& r) { r.fingerprints = 3; }},
+      {"more fingerprints than frames", [](WireReply& r) { r.fingerprints = 9; }},
       {"a huge number of fingerprints", [](WireReply& r) { r.fingerprints = UINT32_MAX; }},
       {"no picture for a view", [](WireReply& r) { r.pictures[0] = 0; }},
       {"more pictures than written", [](WireReply& r) { r.pictures[0] = 2; }},

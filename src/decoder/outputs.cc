@@ -56,8 +56,9 @@ Status check_numbers(const Job& job, const WireReply& reply) {
   if (reply.frames == 0 ||
       ((reply.frames > 1 || is_video(reply.format)) && reply.frames > limits.max_frames))
     return lie("a number of frames beyond the limits");
-  if ((reply.fingerprints > 0) != job.want_fingerprints || reply.fingerprints > kMaxFingerprints ||
-      reply.fingerprints > std::uint64_t{2} * reply.frames)
+  if ((reply.fingerprints > 0) != job.want_fingerprints ||
+      reply.fingerprints > 2 * kMaxFingerprints ||
+      reply.fingerprints > std::uint64_t{2} * (1 + kMaxTrims) * reply.frames)
     return lie("a number of fingerprints that does not fit the frames");
   for (std::size_t i = 0; i < kMaxViewSizes; ++i) {
     const bool wanted = i < job.views.size();

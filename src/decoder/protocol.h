@@ -8,8 +8,8 @@
 //   gate -> worker   WireJob + [spool, views, rendition]
 //   worker -> gate   WireReply
 //
-// The views memfd holds `fingerprints` WireFingerprints, then for each view size its pictures, row
-// by row.
+// The views memfd holds `fingerprints` WireFingerprints, those of whole frames first, then for each
+// view size its pictures, row by row.
 #pragma once
 
 #include <array>
@@ -20,8 +20,9 @@
 
 namespace portcullis::decoder {
 
-inline constexpr std::uint32_t kMagic = 0x50434433;  // "PCD3"; changed with any struct below
-inline constexpr std::uint32_t kMaxFingerprints = 4096;
+inline constexpr std::uint32_t kMagic = 0x50434433;      // "PCD3"; changed with any struct below
+inline constexpr std::uint32_t kMaxFingerprints = 4096;  // of whole frames, and of parts of them
+inline constexpr std::size_t kMaxTrims = 3;              // parts of one frame
 inline constexpr std::uint32_t kMaxPictures = 2 * kMaxViewFrames;  // over white and over black
 inline constexpr std::size_t kMaxBlurhash = 63;
 inline constexpr int kControlFd = 3;  // where the keeper finds its socket

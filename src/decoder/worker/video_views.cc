@@ -109,14 +109,12 @@ class Watcher {
                           VIPS_IMAGE_SIZEOF_IMAGE(picture.get_image()));
     const bool is_new = seen_.insert(sha256_of(pixels)).second;
     if (!is_new && !begins) return;
-    const WireFingerprint print = fingerprint_of(picture);
-    if (is_new) done_.fingerprints.push_back(print);
-    if (done_.fingerprints.size() > kMaxFingerprints)
-      throw NotTaken{"validate-frames", "too many different frames"};
+    const WireFingerprint print = is_new ? prints_.add(picture) : fingerprint_of(picture);
     if (begins) begin_moment(cells, picture, print, time);
   }
 
   void finish() {
+    done_.fingerprints = std::move(prints_).all();
     if (job_.view_count == 0) return;
     delays_.back() = static_cast<int>(last_at_ - began_at_);
     forget_the_others();
@@ -152,6 +150,7 @@ class Watcher {
   int turn_, shrink_ = 1;
   Cells cells_{};
   std::set<Sha256> seen_;
+  Fingerprints prints_;
   hash::PdqHash before_;
   std::vector<int> changes_, delays_;
   std::map<int, VImage> kept_;

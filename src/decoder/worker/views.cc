@@ -4,6 +4,7 @@
 #include <numeric>
 #include <set>
 
+#include "decoder/worker/trims.h"
 #include "decoder/worker/video_views.h"
 
 namespace portcullis::decoder {
@@ -24,38 +25,46 @@ std::vector<double> backgrounds_of(const Frames& frames) {
   return frames.has_alpha ? std::vector{kWhite, kBlack} : std::vector{kWhite};
 }
 
-// PDQ's reference takes the nearest pixel where this takes the mean of a box.
-VImage fingerprint_input(const VImage& picture) {
-  const hash::Size size = hash::pdq_input_size(picture.width(), picture.height());
-  const bool shrinks = picture.width() >= size.width && picture.height() >= size.height;
-  return shrinks ? box_means(picture, size.width, size.height)
-                 : resized(picture, size.width, size.height);
+using Pixels = std::span<const std::uint8_t>;
+
+WireFingerprint fingerprint_of_pixels(Pixels rgb, int width, int height) {
+  const hash::Dihedral print = hash::pdq_dihedral(rgb, width, height);
+  return {print.pdq, print.quality};
 }
 
-WireFingerprint fingerprint_of_input(const VImage& input) {
-  const Bytes rgb = rgb_of(input);
-  const hash::Dihedral print =
-      hash::pdq_dihedral({reinterpret_cast<const std::uint8_t*>(rgb.data()), rgb.size()},
-                         input.width(), input.height());
-  return {print.pdq, print.quality};
+std::vector<std::uint8_t> part_of(Pixels rgb, int width, const Area& area) {
+  std::vector<std::uint8_t> part;
+  const auto across = static_cast<std::size_t>(area.width) * 3;
+  part.reserve(across * static_cast<std::size_t>(area.height));
+  for (int y = area.top; y < area.top + area.height; ++y) {
+    const auto row = rgb.subspan((static_cast<std::size_t>(y) * static_cast<std::size_t>(width) +
+                                  static_cast<std::size_t>(area.left)) *
+                                     3,
+                                 across);
+    part.insert(part.end(), row.begin(), row.end());
+  }
+  return part;
 }
 
 // One pass over all pixels serves the fingerprint and, if it leaves enough of them, the views.
 void look_at_still(Done& done, const Frames& frames, const WireJob& job) {
+  Fingerprints prints;
   const int side = least_side(job);
   for (const double background : backgrounds_of(frames)) {
     const VImage picture = flat(frames, 0, background);
     const VImage small = fingerprint_input(picture);
-    done.fingerprints.push_back(fingerprint_of_input(small));
+    prints.add_input(small);
     if (job.view_count == 0) continue;
     const bool is_enough = small.width() >= std::min(side, picture.width()) &&
                            small.height() >= std::min(side, picture.height());
     add_views(done, is_enough ? small : box_shrunk(picture, side), job);
   }
+  done.fingerprints = std::move(prints).all();
 }
 
 // Fingerprints of each frame that differs from all before it, then views of some.
 void look_at_animation(Done& done, const Frames& frames, const WireJob& job) {
+  Fingerprints prints;
   std::set<Sha256> seen;
   std::vector<int> changes;  // of each frame to the one before, as a distance of fingerprints
   hash::PdqHash before;
@@ -66,16 +75,14 @@ void look_at_animation(Done& done, const Frames& frames, const WireJob& job) {
       const ByteView pixels(static_cast<const std::byte*>(picture.data()),
                             VIPS_IMAGE_SIZEOF_IMAGE(picture.get_image()));
       if (!seen.insert(sha256_of(pixels)).second) continue;
-      const WireFingerprint print = fingerprint_of(picture);
+      const WireFingerprint& print = prints.add(picture);
       if (background == kWhite) {
         changes.back() = hash::distance(print.pdq[0], before);
         before = print.pdq[0];
       }
-      done.fingerprints.push_back(print);
-      if (done.fingerprints.size() > kMaxFingerprints)
-        throw NotTaken{"validate-frames", "too many different frames"};
     }
   }
+  done.fingerprints = std::move(prints).all();
   for (const int i : frames_to_show(changes, frames.delays, kMaxViewFrames))
     for (const double background : backgrounds_of(frames))
       add_views(done, box_shrunk(flat(frames, i, background), least_side(job)), job);
@@ -83,8 +90,40 @@ void look_at_animation(Done& done, const Frames& frames, const WireJob& job) {
 
 }  // namespace
 
+// PDQ's reference takes the nearest pixel where this takes the mean of a box.
+VImage fingerprint_input(const VImage& picture) {
+  const hash::Size size = hash::pdq_input_size(picture.width(), picture.height());
+  const bool shrinks = picture.width() >= size.width && picture.height() >= size.height;
+  return shrinks ? box_means(picture, size.width, size.height)
+                 : resized(picture, size.width, size.height);
+}
+
 WireFingerprint fingerprint_of(const VImage& picture) {
-  return fingerprint_of_input(fingerprint_input(picture));
+  const VImage input = fingerprint_input(picture);
+  const Bytes rgb = rgb_of(input);
+  return fingerprint_of_pixels({reinterpret_cast<const std::uint8_t*>(rgb.data()), rgb.size()},
+                               input.width(), input.height());
+}
+
+const WireFingerprint& Fingerprints::add(const VImage& picture) {
+  return add_input(fingerprint_input(picture));
+}
+
+const WireFingerprint& Fingerprints::add_input(const VImage& input) {
+  const Bytes bytes = rgb_of(input);
+  const Pixels rgb(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
+  for (const Area& area : trims_of(rgb, input.width(), input.height()))
+    trimmed_.push_back(
+        fingerprint_of_pixels(part_of(rgb, input.width(), area), area.width, area.height));
+  whole_.push_back(fingerprint_of_pixels(rgb, input.width(), input.height()));
+  if (whole_.size() > kMaxFingerprints || trimmed_.size() > kMaxFingerprints)
+    throw NotTaken{"validate-frames", "too many different frames"};
+  return whole_.back();
+}
+
+std::vector<WireFingerprint> Fingerprints::all() && {
+  whole_.insert(whole_.end(), trimmed_.begin(), trimmed_.end());
+  return std::move(whole_);
 }
 
 int least_side(const WireJob& job) {

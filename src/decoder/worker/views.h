@@ -20,6 +20,23 @@ Done do_job(ByteView bytes, const WireJob& job);
 
 // Of a picture without transparency, 8 bits, in memory.
 WireFingerprint fingerprint_of(const vips::VImage& picture);
+
+// The fingerprints of one job, until they are put together: those of whole pictures come first.
+class Fingerprints {
+ public:
+  // The whole and what trims_of() leaves of it; returns that of the whole. Throws NotTaken when
+  // there are too many.
+  const WireFingerprint& add(const vips::VImage& picture);
+  // The same of what is small enough already (fingerprint_input()).
+  const WireFingerprint& add_input(const vips::VImage& input);
+  std::vector<WireFingerprint> all() &&;
+
+ private:
+  std::vector<WireFingerprint> whole_, trimmed_;
+};
+// PDQ's input: the picture itself, or its pixels' means at 512 x 512.
+vips::VImage fingerprint_input(const vips::VImage& picture);
+
 // How small a picture may be made at once, so that every view is still made of it by shrinking.
 int least_side(const WireJob& job);
 // One picture more for each view size.
