@@ -2,12 +2,14 @@
 eight hashes and the same quality."""
 
 import os
+import pathlib
 import struct
 import subprocess
 
 import numpy
 import pdqhash
 import pytest
+from PIL import Image
 
 ORIENTATIONS = ["original", "90", "180", "270", "flipX", "flipY", "flipPlus1", "flipMinus1"]
 # (width, height): both sides of every step of the filter's window, thin ones, PDQ's own 64, the limit.
@@ -97,3 +99,36 @@ def test_same_pixels_give_the_same_eight_hashes(binaries, kind):
                 wrong.append(f"{where}: {orientation} is {distance} bits off")
     assert not wrong, f"{len(wrong)} differences: {wrong[:20]}"
     assert (compared > 0) == (kind is not flat), "the pictures do not test what they should"
+
+
+# What the C++ reference gives for files of github.com/facebook/ThreatExchange, below pdq/data. Their own licence is not
+# said, so they are not here: clone it and name the clone in PORTCULLIS_THREATEXCHANGE.
+OF_FILES = {
+    "bridge-mods/aaa-orig.jpg": "d8f8f0cee0f4a84f0637022a078f67f0b36e2ed596621e1d33e6339c4e9c9b22",
+    "bridge-mods/shrink-a-lot.jpg": "d0f8f1ccc0f4a84d0a370a3a228f67f0b36e2ed5b6623e1d33e6339c4e9c9b22",
+    "bridge-mods/square-128x128.jpg": "d8f8f1eec0f4a84f0e37022a078f63f0b36e2ed596621e1d33e6239c4e9c9b22",
+    "bridge-mods/sharpen-a-lot.jpg": "d0f8f0cec0f4a84f0e370a22238f67f0b36a2ef596231e1d73e6a39c4e9c9b22",
+    "reg-test-input/dih/bridge-2-rotate-90.jpg": "30a10efdf1c83f429013d48d0ffffc52e34e0e35ada952a9d29605215aa9e5af",
+    "reg-test-input/exif-rotn/exif-rotn-1.jpg": "dc399924da5621d4c63973a56acfc926cf53db341b18367d318666cf9b142649",
+    "reg-test-input/exif-rotn/exif-rotn-3.jpg": "38cfabcfab36b94e39cfa0023946790ef44171417d850401f7616005ffc1fff2",
+    "reg-test-input/exif-rotn/exif-rotn-6.jpg": "e8783aad54ae0b63653192c279592d6ad4b5434a5fcd7071f7abcb594b481a94",
+    "reg-test-input/exif-rotn/exif-rotn-8.jpg": "eb507c23b4ada17ec2fe2b0ca52038b15e0e970fcaf3f0c9058ac8687bf92d1e",
+    "reg-test-input/pen-and-coaster.png": "1f811b9d267fbc6613c0c7f30e041f9df49b836303e10f067fcffc12c02d01f9",
+}
+
+
+def shrunk_as_the_reference_does(image):
+    """Both sides to 512 by the nearest pixel, if either is longer."""
+    array = numpy.asarray(image.convert("RGB"))
+    height, width, _ = array.shape
+    if max(height, width) > 512:
+        array = array[numpy.arange(512) * height // 512][:, numpy.arange(512) * width // 512]
+    return numpy.ascontiguousarray(array)
+
+
+@pytest.mark.skipif("PORTCULLIS_THREATEXCHANGE" not in os.environ, reason="needs a clone of ThreatExchange")
+def test_the_files_of_the_reference_give_its_hashes(binaries):
+    folder = pathlib.Path(os.environ["PORTCULLIS_THREATEXCHANGE"]) / "pdq" / "data"
+    arrays = [shrunk_as_the_reference_does(Image.open(folder / name)) for name in OF_FILES]
+    got = {name: hashes[0] for name, (_, hashes) in zip(OF_FILES, ours(binaries / "pdq_of", arrays))}
+    assert got == OF_FILES
