@@ -48,11 +48,11 @@ void check_evidence(Doctor& doctor, const config::Config& config, const DataFold
   const auto options = keeper_options(config, data);
   if (!doctor.look("evidence", options, "the keys are readable")) return;
   if (policy.preserves() && !options->evidence)
-    doctor.bad("evidence",
+    doctor.warning("evidence",
                "the policy has rules that preserve, but [evidence] evidence_key is empty, so "
                "nothing is kept: make keys with `portcullis evidence keygen`");
   if (policy.holds() && !options->review)
-    doctor.bad("evidence",
+    doctor.warning("evidence",
                "the policy has rules that hold, but [evidence] review_key is empty, so what they "
                "hold is refused: make keys with `portcullis evidence keygen`");
 }
