@@ -5,7 +5,7 @@ BUILD := build/$(PRESET)
 JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 600
 
-.PHONY: run test build check fmt bench fuzz e2e release coverage setup setup-test clean
+.PHONY: run test build check fmt bench bench-peers fuzz e2e release coverage setup setup-test clean
 .DEFAULT_GOAL := build
 
 setup:
@@ -37,6 +37,13 @@ fmt: setup-test
 bench: setup-test
 	@cmake --preset bench >/dev/null && cmake --build build/bench -j $(JOBS)
 	@bench/run build/bench
+
+# Portcullis and pict-rs 0.5.19 side by side: make bench-peers PICTRS=/path/to/pict-rs
+bench-peers:
+	@python3 e2e/pict_rs.py "$(PICTRS)"
+	@tools/setup test
+	@cmake --preset bench >/dev/null && cmake --build build/bench -j $(JOBS) --target portcullis portcullis-decoder
+	@bench/run --peers build/bench "$(PICTRS)"
 
 fuzz: setup-test
 	@cmake --preset fuzz >/dev/null && cmake --build build/fuzz -j $(JOBS)
