@@ -5,7 +5,7 @@ BUILD := build/$(PRESET)
 JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 600
 
-.PHONY: run test build check fmt bench bench-peers fuzz e2e release coverage setup setup-test clean
+.PHONY: run test build check fmt bench bench-peers fuzz e2e release deb coverage setup setup-test clean
 .DEFAULT_GOAL := build
 
 setup:
@@ -52,6 +52,13 @@ fuzz: setup-test
 release: setup
 	@cmake --preset release >/dev/null && cmake --build build/release -j $(JOBS)
 	@echo "build/release/portcullis is ready; try: build/release/portcullis init --data ./data"
+
+# build/release/portcullis_VERSION_ARCHITECTURE.deb
+deb:
+	@tools/setup deb
+	@cmake --preset release >/dev/null && cmake --build build/release -j $(JOBS)
+	@cpack --config build/release/CPackConfig.cmake -B build/release
+	@rm -rf build/release/_CPack_Packages
 
 coverage: setup-test
 	@cmake --preset coverage >/dev/null && cmake --build build/coverage -j $(JOBS)

