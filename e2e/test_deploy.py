@@ -9,6 +9,7 @@ import re
 import shutil
 import sqlite3
 import subprocess
+import sys
 import warnings
 
 import pictures
@@ -183,6 +184,26 @@ def test_the_unit_lets_the_decoders_lock_themselves_in():
     assert "MemoryDenyWriteExecute" not in unit  # the model runtime writes machine code
     assert unit["User"] == ["portcullis"] and unit["StateDirectory"] == ["portcullis"]
     assert unit["CapabilityBoundingSet"] == [""] and unit["NoNewPrivileges"] == ["yes"]
+
+
+def test_the_unit_s_system_calls_are_enough(binaries, room):
+    """Start, upload, look, a thumbnail, stop, with the rights and system calls that the unit leaves."""
+    if not here("systemd-analyze", "whether the gate can work with the system calls that the unit allows"):
+        return
+    locked = room / "locked-portcullis"
+    locked.write_text(f'#!/bin/sh\nexec {sys.executable} {TOP}/e2e/system_calls.py {UNIT} {binaries}/portcullis "$@"\n')
+    locked.chmod(0o755)
+    own = Gate(binaries, room / "locked", program=locked)
+    try:
+        own.start()
+        assert own.request("GET", "/healthz", address=own.admin).body == b"ok\n"
+        status = pathlib.Path(f"/proc/{own.process.pid}/status").read_text()
+        assert re.search(r"^CapEff:\s+0+$", status, re.MULTILINE) and re.search(r"^Seccomp:\s+2$", status, re.MULTILINE)
+        alias = own.store(pictures.jpeg(6, 300, 200))["file"]
+        assert own.fetch(alias) and own.get(f"/image/process.webp?src={alias}&thumbnail=64").status == 200
+        own.stop()
+    finally:
+        own.end()
 
 
 def test_systemd_waits_longer_than_the_gate_takes_to_stop(gate):
