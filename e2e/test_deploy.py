@@ -121,8 +121,25 @@ def test_the_manual_names_only_commands_that_exist(gate, document):
     assert len(commands) >= 3
     for words in commands:
         assert words[0] in known, words
-        said = run(gate.program, *words[:2 if words[0] == "hashlist" else 1], "--help")
+        said = run(gate.program, *words[:2 if words[0] in ("hashlist", "evidence", "audit", "policy") else 1], "--help")
         assert all(word in said for word in words if word.startswith("--")), words
+
+
+def test_what_the_manual_takes_out_of_a_scan_makes_a_list(gate):
+    """Step 5: the words for jq, followed by hand, give lines that `hashlist add` takes."""
+    words = re.search(r"scan --json \S+ \| jq -r '(.*?)'", MANUAL.read_text())[1]
+    (gate.folder / "bad.jpg").write_bytes(pictures.jpeg(77, 300, 200))
+    scanned = json.loads(gate.cli("scan", gate.folder / "bad.jpg", "--json").stdout)
+    lines = []
+    for kind, path in re.findall(r'"(\w+),"\+\.([\w.\[\]]+)', words):
+        value = scanned
+        for name in re.findall(r"\w+", path):
+            value = value[int(name) if name.isdigit() else name]
+        lines.append(f"{kind},{value}")
+    assert [line.split(",")[0] for line in lines] == ["pdq", "sha256"]
+    (gate.folder / "banned.txt").write_text("\n".join(lines) + "\n")
+    assert "own/banned: 2 entries" in gate.must("hashlist add", "own/banned", gate.folder / "banned.txt")
+    gate.must("hashlist remove", "own/banned")
 
 
 def test_a_backup_taken_as_the_manual_says_comes_back(new_gate, room):
@@ -139,7 +156,7 @@ def test_a_backup_taken_as_the_manual_says_comes_back(new_gate, room):
     source.close()
     target.close()
     late = gate.store(pictures.jpeg(9, 200, 150))["file"]
-    for name in ("blobs", "lists"):
+    for name in ("blobs", "evidence", "lists"):
         shutil.copytree(gate.data / name, restored.data / name)
     shutil.copy(gate.policy, restored.policy)
     expected = [gate.fetch(alias) for alias in kept]
