@@ -64,8 +64,8 @@ def test_alerts_and_dashboard_ask_only_for_what_the_gate_says(exported):
 
 
 def test_they_ask_only_for_results_that_exist(gate):
-    asked = set(re.findall(r'result="(\w+)"', " ".join(expressions())))
-    assert asked and all(f'portcullis_uploads_total{{result="{one}"}}' in gate.metrics() for one in asked)
+    asked = set(re.findall(r'(portcullis_\w+)\{[^}]*result="(\w+)"', " ".join(expressions())))
+    assert asked and all(f'{name}{{result="{one}"}}' in gate.metrics() for name, one in asked)
 
 
 def test_the_manual_explains_every_metric_and_no_other(exported):
