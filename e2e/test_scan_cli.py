@@ -124,7 +124,7 @@ def test_every_error_says_what_to_do(idle, tmp_path):
 def test_lists_are_added_replaced_shown_and_removed(new_gate, tmp_path):
     gate = new_gate()
     path = tmp_path / "list.txt"
-    path.write_text("md5," + "a" * 32 + "\r\nsha256," + "b" * 64 + "\nsha1," + "c" * 40 + "\npdq," + "d" * 64 + "\nMD5,".lower() + "A" * 32 + "\n")
+    path.write_text("md5," + "a" * 32 + "\r\nsha256," + "b" * 64 + "\nsha1," + "c" * 40 + "\npdq," + "f0" * 32 + "\nMD5,".lower() + "A" * 32 + "\n")
     assert "4 entries" in gate.must("hashlist add", "own/mixed", path)
     assert [(r["name"], r["entries"]) for r in json.loads(gate.must("hashlist list", "--json"))] == [("own/mixed", 4)]
     path.write_text("md5," + "e" * 32 + "\n")

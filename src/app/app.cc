@@ -5,6 +5,7 @@
 
 #include "app/command_line.h"
 #include "app/commands.h"
+#include "app/hashlist.h"
 #include "app/places.h"
 #include "base/log.h"
 
@@ -85,35 +86,8 @@ int run_command(int argc, char** argv) {
   });
 
   ListOptions list;
-  CLI::App* lists = app.add_subcommand("hashlist", "Lists of known pictures");
-  lists->require_subcommand(1);
-  command =
-      with_config(lists->add_subcommand("add", "Add a list, or replace the one of that name"));
-  command->add_option("name", list.name, "Name, e.g. csam/ncmec or own/banned")->required();
-  command->add_option("file", list.file, "One digest a line, or kind,digest")->required();
-  command->add_option("--kind", list.kind, "sha256, sha1, md5 or pdq, for lines without a kind");
-  command->callback([&] {
-    chosen = [&] {
-      list.config = config;
-      return hashlist_add_command(list);
-    };
-  });
-  command = with_config(lists->add_subcommand("list", "Show the lists"));
-  command->add_flag("--json", list.json, "For machines");
-  command->callback([&] {
-    chosen = [&] {
-      list.config = config;
-      return hashlist_list_command(list);
-    };
-  });
-  command = with_config(lists->add_subcommand("remove", "Remove a list"));
-  command->add_option("name", list.name, "Name")->required();
-  command->callback([&] {
-    chosen = [&] {
-      list.config = config;
-      return hashlist_remove_command(list);
-    };
-  });
+  BanOptions ban;
+  add_list_commands(app, list, ban, config, chosen);
 
   LockdownOptions lockdown;
   std::string on_or_off;

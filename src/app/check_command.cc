@@ -6,12 +6,16 @@
 #include "app/commands.h"
 #include "app/engine.h"
 #include "app/keeping.h"
+#include "app/list_credentials.h"
 #include "base/log.h"
 #include "egress/egress.h"
 
 namespace portcullis::app {
 
 namespace {
+
+// Lists of other people's servers are expected to change within it.
+constexpr std::chrono::days kFreshEnough{7};
 
 // One line a finding; remembers whether anything failed.
 class Doctor {
@@ -126,12 +130,23 @@ void check_services(Doctor& doctor, const config::Config& config,
 }
 
 void check_lists(Doctor& doctor, const DataFolder& data,
-                 const std::vector<store::HashListRow>& rows) {
+                 const std::vector<store::HashListRow>& rows, WallTime now) {
   if (rows.empty())
     doctor.warning("lists", "there are none; add one with `portcullis hashlist add NAME FILE`");
-  for (const store::HashListRow& row : rows)
-    doctor.look("lists", hash::HashList::open((data.lists() / row.file).string()),
-                fmt::format("{}: {} entries", row.name, row.count));
+  for (const store::HashListRow& row : rows) {
+    doctor.look(
+        "lists", hash::HashList::open((data.lists() / row.file).string()),
+        fmt::format("{}: {} entries{}", row.name, row.count, row.observe ? ", observed only" : ""));
+    const auto age = std::chrono::floor<std::chrono::days>(now - row.checked);
+    const std::string advice = fmt::format(
+        "{} was last read from its source {} days ago; `portcullis hashlist update "
+        "{}` does it now, a timer daily",
+        row.name, age.count(), row.name);
+    if (row.max_age.count() > 0 && now - row.checked > row.max_age)
+      doctor.bad("lists", advice + "; until then it counts as unanswered");
+    else if (is_url(row.source) && row.max_age.count() == 0 && age > kFreshEnough)
+      doctor.warning("lists", advice);
+  }
 }
 
 void check_site(Doctor& doctor, const config::Config& config) {
@@ -184,7 +199,7 @@ Result<int> check_command(const std::string& config_file) {
   if (!doctor.look("store", store, data->database().string())) return doctor.report();
   const auto rows = (*store)->lists();
   if (!doctor.look("store", rows, "readable")) return doctor.report();
-  check_lists(doctor, *data, *rows);
+  check_lists(doctor, *data, *rows, clock.now());
   check_services(doctor, *config, check_policy(doctor, *config, *data, *rows), clock);
   const auto uploads = (*store)->get_switch("uploads");
   if (!doctor.look("uploads", uploads, "the switch is readable")) return doctor.report();

@@ -39,14 +39,6 @@ struct ScanOptions {
 };
 Result<int> scan_command(const ScanOptions& options);
 
-struct ListOptions {
-  std::string config, name, file, kind;
-  bool json = false;
-};
-Result<int> hashlist_add_command(const ListOptions& options);
-Result<int> hashlist_list_command(const ListOptions& options);
-Result<int> hashlist_remove_command(const ListOptions& options);
-
 struct LockdownOptions {
   std::string config, what, message;
   bool on = true;

@@ -23,9 +23,13 @@ class NoDecoders final : public decoder::Pool {
   std::string why_;
 };
 
+// Everything about the lists that a ruleset depends on.
 std::string names_and_versions(const std::vector<store::HashListRow>& rows) {
   std::string text;
-  for (const store::HashListRow& row : rows) text += row.name + '=' + row.version + '\n';
+  for (const store::HashListRow& row : rows)
+    text += fmt::format("{}={} {} {} {} #{} {} {}\n", row.name, row.version, row.radius,
+                        row.min_quality, row.observe, row.tag, row.max_age.count(),
+                        row.max_age.count() > 0 ? row.checked.time_since_epoch().count() : 0);
   return text;
 }
 

@@ -1,12 +1,12 @@
-#include <unistd.h>
-
 #include <boost/json.hpp>
 #include <cstdio>
 
 #include "app/commands.h"
-#include "app/places.h"
-#include "app/ruleset.h"
-#include "store/store.h"
+#include "app/hashlist.h"
+#include "app/list_credentials.h"
+#include "app/list_install.h"
+#include "app/list_source.h"
+#include "base/log.h"
 
 namespace portcullis::app {
 
@@ -14,142 +14,240 @@ namespace json = boost::json;
 
 namespace {
 
-constexpr std::uint64_t kLongestList = 2ull * 1024 * 1024 * 1024;
-
-struct Opened {
-  config::Config config;
-  DataFolder data;
-  std::unique_ptr<store::Store> store;
-};
-
-Result<Opened> open(const std::string& config_file, const Clock& clock) {
-  config::Config config = TRY(load_config(TRY(find_config(config_file))));
-  DataFolder data = TRY(open_data_folder(config));
-  auto store = TRY(store::open_sqlite({.file = data.database()}, clock));
-  return Opened{std::move(config), std::move(data), std::move(store)};
+bool is_word(std::string_view text, std::string_view also) {
+  return !text.empty() && std::ranges::all_of(text, [&](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           also.contains(c);
+  });
 }
 
-bool is_list_name(std::string_view name) {
-  const auto good = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
-           c == '_' || c == '-' || c == '/';
-  };
-  return !name.empty() && name.size() <= 100 && std::ranges::all_of(name, good) &&
-         name.front() != '/' && name.back() != '/' && name.find("//") == std::string_view::npos;
+Status check_name(std::string_view name) {
+  if (!is_word(name, "._-/") || name.size() > 100 || name.front() == '/' || name.back() == '/' ||
+      name.contains("//"))
+    return fail(
+        Fault::client,
+        "\"{}\" is no list name: use letters, digits, '.', '_', '-' and '/', e.g. csam/ncmec",
+        name);
+  if (name == kBanned)
+    return fail(Fault::client,
+                "the list \"{}\" holds this site's own bans: use `portcullis ban`, or another name",
+                kBanned);
+  return {};
 }
 
-std::string file_name(const std::string& list, const Sha256& version) {
-  std::string name = list;
-  std::ranges::replace(name, '/', '+');  // '+' is in no list's name
-  return name + "-" + version.hex().substr(0, 16) + ".list";
+// "90m", "36h", "7d".
+Result<std::chrono::seconds> age_from(const std::string& text) {
+  if (text.empty()) return std::chrono::seconds(0);
+  std::size_t digits = 0;
+  while (digits < text.size() && text[digits] >= '0' && text[digits] <= '9') ++digits;
+  const std::string unit = text.substr(digits);
+  const std::int64_t seconds = unit == "m" ? 60 : unit == "h" ? 3600 : unit == "d" ? 86400 : 0;
+  if (digits == 0 || digits > 6 || seconds == 0)
+    return fail(Fault::client, "\"{}\" is no length of time: write e.g. 36h or 7d", text);
+  return std::chrono::seconds(std::atoll(text.c_str()) * seconds);
 }
 
-std::optional<store::HashListRow> find(const std::vector<store::HashListRow>& rows,
-                                       const std::string& name) {
-  const auto found = std::ranges::find(rows, name, &store::HashListRow::name);
-  return found == rows.end() ? std::nullopt : std::optional(*found);
+json::object counted(const hash::ParsedList& parsed) {
+  return {
+      {"withdrawn", parsed.withdrawn}, {"foreign", parsed.foreign}, {"damaged", parsed.damaged}};
 }
 
-// Says so when no rule of the policy would ever act on this list.
-void warn_if_unused(const config::Config& config, const std::vector<store::HashListRow>& rows,
-                    const std::string& name) {
-  const auto text = read_file(config.policy.string(), 1024 * 1024);
-  if (!text) return;
-  const auto parsed = policy::Policy::parse(as_text(*text), config.policy.string(),
-                                            vocabulary(config, rows));
-  if (!parsed) {
-    std::fprintf(stderr,
-                 "Warning: the policy has an error, so the running gate keeps its old one: %s\n",
-                 parsed.error().what.c_str());
-    return;
-  }
-  for (const policy::Lint& lint : parsed->lints())
-    if (lint.what.find(name) != std::string::npos)
-      std::fprintf(stderr, "Warning: %s: %s\n", lint.where.c_str(), lint.what.c_str());
+// What was left out of a list, in words.
+std::string left_out(const hash::ParsedList& parsed) {
+  std::string text;
+  if (parsed.withdrawn > 0) text += fmt::format(", {} withdrawn", parsed.withdrawn);
+  if (parsed.foreign > 0)
+    text += fmt::format(", {} of kinds that are not looked for", parsed.foreign);
+  if (parsed.damaged > 0)
+    text += fmt::format(", {} damaged ({})", parsed.damaged, parsed.first_damaged);
+  return text;
+}
+
+Result<ReadList> read(const store::HashListRow& row, const DataFolder& data) {
+  ReadList list = TRY(read_list(
+      {.where = row.source, .credentials = row.credentials, .format = row.format, .kind = row.kind},
+      row.name, data));
+  if (list.parsed.entries.size() == 0)
+    return fail(Fault::client,
+                "{} holds no digest{}, so nothing was changed; `portcullis hashlist remove {}` "
+                "removes a list",
+                shown_source(row.source), left_out(list.parsed), row.name);
+  return list;
+}
+
+std::string age_text(std::chrono::seconds age) {
+  const auto hours = std::chrono::duration_cast<std::chrono::hours>(age).count();
+  if (hours >= 48) return fmt::format("{} d", hours / 24);
+  if (hours >= 1) return fmt::format("{} h", hours);
+  return fmt::format("{} min", std::chrono::duration_cast<std::chrono::minutes>(age).count());
+}
+
+std::chrono::seconds age_of(const store::HashListRow& row, WallTime now) {
+  return std::chrono::duration_cast<std::chrono::seconds>(now - row.checked);
+}
+
+// One list, from where it came; the lock is held over all of it.
+Result<json::object> update(OpenedStore& opened, const std::string& name, bool force,
+                            const Clock& clock) {
+  const auto lock = TRY(ListLock::take(opened.data, name));
+  const auto before = find_list(TRY(opened.store->lists()), name);
+  if (!before) return fail(Fault::client, "there is no list \"{}\"", name);
+  store::HashListRow row = *before;
+  const ReadList list = TRY(read(row, opened.data));
+  const std::size_t count = list.parsed.entries.size();
+  if (!force && count < row.count / 2)
+    return fail(Fault::client,
+                "{} has {} entries, the list has {}: a list that loses more than half is taken "
+                "with --force only; nothing was changed",
+                shown_source(row.source), count, row.count);
+  TRY(stage_list(opened.data, list.parsed.entries, row));
+  row.checked = clock.now();
+  if (row.version != before->version) row.added = row.checked;
+  TRY(opened.store->put_list(row));
+  clean_up_list(opened.data, name, row.file);
+  json::object result{{"name", name},
+                      {"entries", row.count},
+                      {"before", before->count},
+                      {"changed", row.version != before->version}};
+  for (auto& [key, value] : counted(list.parsed)) result[key] = value;
+  result["text"] =
+      fmt::format("{}: {} entries (was {}){}{}", name, row.count, before->count,
+                  left_out(list.parsed), row.version == before->version ? ", unchanged" : "");
+  return result;
 }
 
 }  // namespace
 
 Result<int> hashlist_add_command(const ListOptions& options) {
   static const SystemClock clock;
-  if (!is_list_name(options.name))
-    return fail(
-        Fault::client,
-        "\"{}\" is no list name: use letters, digits, '.', '_', '-' and '/', e.g. csam/ncmec",
-        options.name);
-  std::optional<hash::Kind> kind;
-  if (!options.kind.empty()) {
-    kind = hash::kind_from(options.kind);
-    if (!kind)
-      return fail(Fault::client, "there is no kind \"{}\": use sha256, sha1, md5 or pdq",
-                  options.kind);
-  }
-  Opened opened = TRY(open(options.config, clock));
-  const Bytes text = TRY(read_file(options.file, kLongestList));
-  const hash::ListEntries entries = TRY(hash::parse_list(as_text(text), kind, options.file));
-  if (entries.size() == 0)
-    return fail(Fault::client,
-                "{} holds no digest, so nothing was changed; `portcullis hashlist remove {}` "
-                "removes a list",
-                options.file, options.name);
+  log::set_level(log::Level::error);
+  TRY(check_name(options.name));
+  if (!options.tag.empty() && (!is_word(options.tag, "._-") || options.tag.size() > 64))
+    return fail(Fault::client, "\"{}\" is no tag: use letters, digits, '.', '_' and '-'",
+                options.tag);
+  OpenedStore opened = TRY(open_store(options.config, clock));
+  store::HashListRow row;
+  row.name = options.name;
+  row.source =
+      is_url(options.source) ? options.source : std::filesystem::absolute(options.source).string();
+  row.format = options.format;
+  row.kind = options.kind;
+  row.credentials = options.credentials;
+  row.tag = options.tag;
+  row.radius = static_cast<std::uint32_t>(options.radius.value_or(31));
+  row.min_quality = static_cast<std::uint32_t>(options.min_quality.value_or(hash::kMinQuality));
+  row.observe = options.observe;
+  row.max_age = TRY(age_from(options.max_age));
 
-  const Bytes flat = hash::serialise(entries);
-  const std::filesystem::path fresh =
-      opened.data.lists() / (".checking-" + std::to_string(::getpid()));
-  TRY(write_durably(fresh, flat));
-  const auto written = hash::HashList::open(fresh.string());
-  std::filesystem::remove(fresh);
-  if (!written) return std::unexpected(written.error());
-  const std::string file = file_name(options.name, written->version());
-  TRY(write_durably(opened.data.lists() / file, flat));
-
-  const auto before = find(TRY(opened.store->lists()), options.name);
-  TRY(opened.store->put_list({options.name, file, written->version().hex(), entries.size(),
-                              std::filesystem::absolute(options.file).string(), clock.now()}));
-  if (before && before->file != file) {
-    std::error_code error;
-    std::filesystem::remove(opened.data.lists() / before->file, error);
+  const auto lock = TRY(ListLock::take(opened.data, row.name));
+  // A path is shown as it was given: that is what the person at the terminal knows it by.
+  auto read_now = row;
+  if (!is_url(options.source)) read_now.source = options.source;
+  const ReadList list = TRY(read(read_now, opened.data));
+  TRY(stage_list(opened.data, list.parsed.entries, row));
+  const auto before = find_list(TRY(opened.store->lists()), row.name);
+  row.added = row.checked = clock.now();
+  TRY(opened.store->put_list(row));
+  clean_up_list(opened.data, row.name, row.file);
+  if (options.json) {
+    json::object object{{"name", row.name},
+                        {"entries", row.count},
+                        {"format", hash::name(list.format)},
+                        {"version", row.version}};
+    for (auto& [key, value] : counted(list.parsed)) object[key] = value;
+    std::printf("%s\n", json::serialize(object).c_str());
+  } else {
+    std::printf("%s: %zu entries%s%s. A running gate uses it within a second.\n", row.name.c_str(),
+                list.parsed.entries.size(),
+                before ? fmt::format(" (was {})", before->count).c_str() : "",
+                left_out(list.parsed).c_str());
   }
-  std::printf("%s: %zu entries%s. A running gate uses it within a second.\n", options.name.c_str(),
-              entries.size(), before ? fmt::format(" (was {})", before->count).c_str() : "");
-  warn_if_unused(opened.config, TRY(opened.store->lists()), options.name);
+  warn_if_unused(opened.config, TRY(opened.store->lists()), row.name);
   return 0;
+}
+
+Result<int> hashlist_update_command(const ListOptions& options) {
+  static const SystemClock clock;
+  log::set_level(log::Level::error);
+  OpenedStore opened = TRY(open_store(options.config, clock));
+  std::vector<std::string> names = options.names;
+  if (names.empty())
+    for (const store::HashListRow& row : TRY(opened.store->lists()))
+      if (row.name != kBanned) names.push_back(row.name);
+  json::array results;
+  int exit = 0;
+  for (const std::string& name : names) {
+    auto done = name == kBanned ? fail(Fault::client, "this list comes from `portcullis ban` alone")
+                                : update(opened, name, options.force, clock);
+    if (!done) {
+      exit = 1;
+      std::fprintf(stderr, "%s: %s\n", name.c_str(), done.error().what.c_str());
+      results.push_back(json::object{{"name", name}, {"error", done.error().what}});
+      continue;
+    }
+    if (!options.json) std::printf("%s\n", done->at("text").as_string().c_str());
+    done->erase("text");
+    results.push_back(std::move(*done));
+  }
+  if (options.json)
+    std::printf("%s\n", json::serialize(results).c_str());
+  else if (names.empty())
+    std::puts("There are no lists.");
+  return exit;
 }
 
 Result<int> hashlist_list_command(const ListOptions& options) {
   static const SystemClock clock;
-  Opened opened = TRY(open(options.config, clock));
+  OpenedStore opened = TRY(open_store(options.config, clock));
   const auto rows = TRY(opened.store->lists());
+  const WallTime now = clock.now();
   if (options.json) {
     json::array array;
     for (const auto& row : rows)
       array.push_back(json::object{{"name", row.name},
                                    {"entries", row.count},
                                    {"version", row.version},
-                                   {"source", row.source},
-                                   {"added", rfc3339(row.added)}});
+                                   {"source", shown_source(row.source)},
+                                   {"added", rfc3339(row.added)},
+                                   {"checked", rfc3339(row.checked)},
+                                   {"age_seconds", age_of(row, now).count()},
+                                   {"max_age_seconds", row.max_age.count()},
+                                   {"format", row.format},
+                                   {"radius", row.radius},
+                                   {"min_quality", row.min_quality},
+                                   {"mode", row.observe ? "observe" : "enforce"},
+                                   {"tag", row.tag}});
     std::printf("%s\n", json::serialize(array).c_str());
     return 0;
   }
-  std::vector<std::vector<std::string>> lines{{"NAME", "ENTRIES", "ADDED", "SOURCE"}};
+  std::vector<std::vector<std::string>> lines{
+      {"NAME", "ENTRIES", "RADIUS", "MODE", "TAG", "AGE", "CHANGED", "SOURCE"}};
   for (const auto& row : rows)
-    lines.push_back(
-        {row.name, std::to_string(row.count), rfc3339(row.added).substr(0, 19) + "Z", row.source});
+    lines.push_back({row.name, std::to_string(row.count), std::to_string(row.radius),
+                     row.observe ? "observe" : "enforce", row.tag.empty() ? "-" : row.tag,
+                     age_text(age_of(row, now)), rfc3339(row.added).substr(0, 19) + "Z",
+                     shown_source(row.source)});
   std::fputs(rows.empty() ? "There are no lists.\n" : table(lines).c_str(), stdout);
   return 0;
 }
 
 Result<int> hashlist_remove_command(const ListOptions& options) {
   static const SystemClock clock;
-  Opened opened = TRY(open(options.config, clock));
-  const auto before = find(TRY(opened.store->lists()), options.name);
-  if (!before || !TRY(opened.store->remove_list(options.name)))
+  OpenedStore opened = TRY(open_store(options.config, clock));
+  if (options.name == kBanned)
+    return fail(Fault::client,
+                "this list holds the site's own bans: `portcullis unban` takes them back one by "
+                "one");
+  const auto lock = TRY(ListLock::take(opened.data, options.name));
+  if (!TRY(opened.store->remove_list(options.name)))
     return fail(Fault::client,
                 "there is no list \"{}\"; `portcullis hashlist list` shows which there are",
                 options.name);
-  std::error_code error;
-  std::filesystem::remove(opened.data.lists() / before->file, error);
-  std::printf("%s: removed. A running gate forgets it within a second.\n", options.name.c_str());
+  clean_up_list(opened.data, options.name, {});
+  if (options.json)
+    std::printf("%s\n", json::serialize(json::object{{"removed", options.name}}).c_str());
+  else
+    std::printf("%s: removed. A running gate forgets it within a second.\n", options.name.c_str());
   return 0;
 }
 

@@ -16,6 +16,15 @@ decoder::Limits limits_from(const config::MediaKindLimits& from) {
   return {from.max_width, from.max_height, from.max_area, from.max_file_size, from.max_frame_count};
 }
 
+// As patterns of a policy are compared with it (policy::fits).
+std::string name_and_tag(const store::HashListRow& row) {
+  return row.tag.empty() ? row.name : row.name + '#' + row.tag;
+}
+
+std::string name_and_tag(const scan::NamedList& list) {
+  return list.tag.empty() ? list.name : list.name + '#' + list.tag;
+}
+
 }  // namespace
 
 std::size_t threads_or_cores(std::size_t configured) {
@@ -32,7 +41,7 @@ policy::Vocabulary vocabulary(const config::Config& config,
     const auto manifest = infer::load_manifest(entry.path());
     if (manifest) known.model_labels[entry.path().filename().string()] = manifest->labels;
   }
-  for (const store::HashListRow& row : rows) known.lists.push_back(row.name);
+  for (const store::HashListRow& row : rows) known.lists.push_back(name_and_tag(row));
   return known;
 }
 
@@ -62,7 +71,14 @@ std::vector<scan::NamedList> RulesetLoader::open_lists(
     const std::vector<store::HashListRow>& rows) {
   std::vector<scan::NamedList> lists;
   for (const store::HashListRow& row : rows) {
-    scan::NamedList list{row.name, nullptr, {}};
+    scan::NamedList list{.name = row.name,
+                         .list = nullptr,
+                         .why = {},
+                         .tag = row.tag,
+                         .radius = static_cast<int>(row.radius),
+                         .min_quality = static_cast<int>(row.min_quality),
+                         .observe = row.observe};
+    if (row.max_age.count() > 0) list.good_until = row.checked + row.max_age;
     auto opened = hash::HashList::open((data_.lists() / row.file).string());
     if (opened && opened->version().hex() != row.version)
       opened =
@@ -95,10 +111,10 @@ Result<std::shared_ptr<const scan::Ruleset>> RulesetLoader::load(
       std::vector<scan::NamedList> chosen;
       for (const scan::NamedList& list : lists)
         if (std::ranges::any_of(definition.lists, [&](const std::string& pattern) {
-              return policy::fits(pattern, list.name);
+              return policy::fits(pattern, name_and_tag(list));
             }))
           chosen.push_back(list);
-      signals.push_back(scan::list_signal(definition, std::move(chosen), cpu_));
+      signals.push_back(scan::list_signal(definition, std::move(chosen), cpu_, clock_));
     } else if (definition.kind == policy::SignalKind::service) {
       OutsideServices::Found found = services_.find(definition.service);
       if (!found.service) problems_.push_back(found.why);

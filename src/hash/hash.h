@@ -83,15 +83,63 @@ struct ListEntries {
   std::size_t size() const { return sha256.size() + sha1.size() + md5.size() + pdq.size(); }
 };
 
-// Parses a list: one entry a line, `digest` or `kind,digest`; blank lines and lines that start with
-// '#' are skipped; CR LF and a byte order mark are taken. With `kind`, lines may leave theirs out
-// but may not say another. Without it each must say its own, because a SHA-256 and a PDQ look alike
-// (both have 64 digits); a list of 16 or more of one that by its bits seems to be of the other is
-// an error too. Errors name `source`, line and what to do. Duplicates collapse. PDQ entries of all
-// zeros are refused (they match flat pictures). A text without entries gives none: it is the caller
-// who knows whether a list may be empty.
+// Parses a plain list: one entry a line, `digest`, `kind,digest` or `kind digest`; blank lines and
+// lines that start with '#' are skipped; CR LF and a byte order mark are taken. With `kind`, lines
+// may leave theirs out but may not say another. Without it each must say its own, because a SHA-256
+// and a PDQ look alike (both have 64 digits); a list of 16 or more of one that by its bits seems to
+// be of the other is an error too. Errors name `source`, line and what to do. Duplicates collapse.
+// PDQ entries of all zeros are refused (they match flat pictures), and those whose bits are too
+// unevenly set (is_plausible). A text without entries gives none: it is the caller who knows
+// whether a list may be empty.
 Result<ListEntries> parse_list(std::string_view text, std::optional<Kind> kind,
                                std::string_view source);
+
+// Whether a PDQ can be one. Half of its 256 bits are set, because the threshold is their median;
+// only coefficients that equal the median leave more of them unset, and such ties hardly occur
+// beyond some few in a picture of structure (all of the reference's test pictures have 128). 16
+// either way leaves room for ties and for tools that threshold a little differently, and refuses
+// what was cut, padded or mistyped.
+inline constexpr int kPdqBits = 128, kPdqBitsTolerance = 16;
+bool is_plausible(const PdqHash& hash);
+
+// plain: above. csv: with a header that names at least the columns `type` and `hash`, quoted as in
+// RFC 4180. threatexchange: JSON of Meta's threat_updates and of HMA's exchanges, or lines `<type>
+// <signal>` of HMA's file exchange. ncmec: XML of NCMEC hash sharing v2. stopncii: JSON of its
+// FetchHashes, or CSV with its field names. (detection.md §3.2-3.5)
+enum class ListFormat { plain, csv, threatexchange, ncmec, stopncii };
+std::string_view name(ListFormat format);
+std::optional<ListFormat> list_format_from(std::string_view name);
+// By how the text begins; plain when it begins like none of the others.
+ListFormat detect_format(std::string_view text);
+
+// What was read, and what was left out of it.
+struct ParsedList {
+  ListEntries entries;
+  std::uint64_t withdrawn = 0;  // entries that their source has taken back
+  std::uint64_t foreign = 0;    // of kinds that nothing here looks for: PhotoDNA, texts, addresses
+  std::uint64_t damaged = 0;    // entries of a feed that are no digests
+  std::string first_damaged;    // where, and what is wrong
+};
+// A list in one text or several pages. Plain and csv are an admin's own: one bad line is an error.
+// The others are feeds to which many contribute: damaged entries are left out and counted, and more
+// than one in a hundred is an error. What a feed withdraws (`should_delete`, deletedImage,
+// Withdrawn, Deleted) is left out, unless a later record of it is active again. With `kind` only
+// plain and csv may leave the kind out; feeds say it themselves. Memory: the entries and one
+// record, not the text. Never expands entities or fetches what a document refers to.
+Result<ParsedList> parse_list(std::span<const std::string_view> pages, ListFormat format,
+                              std::optional<Kind> kind, std::string_view source);
+// Where a feed says its next page lies: a URL or path (ncmec, threatexchange), a page token
+// (stopncii); empty when this is the last.
+Result<std::string> next_page(std::string_view page, ListFormat format, std::string_view source);
+
+// The PDQs under which copies of a picture are found whose edges were cut or to which a border was
+// added, up to a tenth of a side: the picture itself and crops and borders of it, at most kMostBans
+// (docs/screening.md says how they were chosen). Without those whose quality is below
+// `min_quality`; none at all for a picture that has no structure. `rgb` as for pdq_dihedral(),
+// both sides 64 to 512. Pure; some 60 ms.
+inline constexpr std::size_t kMostBans = 100;
+std::vector<PdqHash> ban_hashes(std::span<const std::uint8_t> rgb, int width, int height,
+                                int min_quality = kMinQuality);
 
 // The flat file a list is kept in: a magic word with the format's version, the SHA-256 of what
 // follows, counts, and the sorted entries of each kind. serialise() gives the bytes (the same for
@@ -121,8 +169,9 @@ class HashList {
     int orientation = 0;  // index into Dihedral::pdq
   };
   // The nearest entry within `radius` (0..31; 31 is PDQ's own advice) of any of the eight; nothing
-  // when the query's quality is below kMinQuality. Exact, not approximate.
-  std::optional<Near> nearest(const Dihedral& query, int radius) const;
+  // when the query's quality is below `min_quality`. Exact, not approximate.
+  std::optional<Near> nearest(const Dihedral& query, int radius,
+                              int min_quality = kMinQuality) const;
 
  private:
   struct Map;

@@ -150,8 +150,9 @@ bool HashList::contains(const Digests& digests) const {
          std::ranges::binary_search(map_->md5, digests.md5);
 }
 
-std::optional<HashList::Near> HashList::nearest(const Dihedral& query, int radius) const {
-  if (query.quality < kMinQuality) return std::nullopt;
+std::optional<HashList::Near> HashList::nearest(const Dihedral& query, int radius,
+                                                int min_quality) const {
+  if (query.quality < min_quality) return std::nullopt;
   std::optional<Near> best;
   int bound = radius + 1;
   for (const PdqHash& entry : map_->pdq)

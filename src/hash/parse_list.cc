@@ -1,131 +1,94 @@
-#include <algorithm>
-#include <bit>
-
-#include "hash/entries.h"
-#include "hash/hash.h"
+// The plain format, and which reader a format has.
+#include "hash/list_reader.h"
 
 namespace portcullis::hash {
 
 namespace {
 
-struct Place {
-  std::string_view source;
-  std::size_t line;
+struct FormatName {
+  ListFormat format;
+  std::string_view name;
 };
+constexpr FormatName kFormats[] = {{ListFormat::plain, "plain"},
+                                   {ListFormat::csv, "csv"},
+                                   {ListFormat::threatexchange, "threatexchange"},
+                                   {ListFormat::ncmec, "ncmec"},
+                                   {ListFormat::stopncii, "stopncii"}};
 
-template <class... Args>
-std::unexpected<Error> fail_at(const Place& place, fmt::format_string<Args...> text,
-                               Args&&... args) {
-  return fail(Fault::client, "{}:{}: {}", place.source, place.line,
-              fmt::format(text, std::forward<Args>(args)...));
+bool is_digest(std::string_view text) {
+  return text.size() >= 2 * Md5::kSize && from_hex(text).has_value();
 }
 
-// Lists come from others: what is shown of one must not move a terminal's cursor or fill its
-// screen.
-std::string shown(std::string_view text) {
-  std::string safe(text.substr(0, 80));
-  for (char& letter : safe)
-    if (letter < ' ' || letter > '~') letter = '?';
-  return safe;
-}
-
-std::size_t digits_of(Kind kind) {
-  switch (kind) {
-    case Kind::sha256:
-      return 2 * Sha256::kSize;
-    case Kind::sha1:
-      return 2 * Sha1::kSize;
-    case Kind::md5:
-      return 2 * Md5::kSize;
-    case Kind::pdq:
-      return 64;
+// The first line that says something.
+std::string_view first_line(std::string_view text) {
+  while (!text.empty()) {
+    const std::string_view line = take_line(text);
+    if (!line.empty() && !line.starts_with('#')) return line;
   }
-  return 0;
-}
-
-Status add(ListEntries& entries, Kind kind, std::string_view digest, const Place& place) {
-  const auto wrong = [&] {
-    return fail_at(place, "\"{}\" is no {}: that is {} hexadecimal digits", shown(digest),
-                   name(kind), digits_of(kind));
-  };
-  const auto into = [&](auto& list, auto value) -> Status {
-    if (!value) return wrong();
-    list.push_back(*value);
-    return {};
-  };
-  switch (kind) {
-    case Kind::sha256:
-      return into(entries.sha256, Sha256::from(digest));
-    case Kind::sha1:
-      return into(entries.sha1, Sha1::from(digest));
-    case Kind::md5:
-      return into(entries.md5, Md5::from(digest));
-    case Kind::pdq:
-      break;
-  }
-  const auto hash = pdq_from_hex(digest);
-  if (!hash) return wrong();
-  if (*hash == PdqHash{})
-    return fail_at(place,
-                   "a PDQ hash of all zeros is that of any flat picture and would match them all: "
-                   "remove the line");
-  entries.pdq.push_back(*hash);
-  return {};
-}
-
-// A PDQ hash has 128 bits set, but for ties; one SHA-256 in twenty has. A list of the one kind
-// taken for the other would never match anything, which nobody would notice.
-template <class T>
-bool looks_like_pdq(const std::vector<T>& list) {
-  const auto is_balanced = [](const T& entry) {
-    int bits = 0;
-    for (const std::byte byte : std::as_bytes(std::span(&entry, 1)))
-      bits += std::popcount(std::to_integer<unsigned>(byte));
-    return bits == 128;
-  };
-  return std::cmp_greater(std::ranges::count_if(list, is_balanced), list.size() / 2);
-}
-
-Status check_for_a_mix_up(const ListEntries& entries, std::string_view source) {
-  constexpr std::size_t kEnoughToTell = 16;
-  const auto says = [&](std::string_view said, std::string_view seems) {
-    return fail(
-        Fault::client,
-        "{}: the {} entries seem to be {} hashes (both have 64 digits): find out which they "
-        "are and say so",
-        source, said, seems);
-  };
-  if (entries.pdq.size() >= kEnoughToTell && !looks_like_pdq(entries.pdq))
-    return says("pdq", "SHA-256");
-  if (entries.sha256.size() >= kEnoughToTell && looks_like_pdq(entries.sha256))
-    return says("sha256", "PDQ");
   return {};
 }
 
 }  // namespace
 
-Result<ListEntries> parse_list(std::string_view text, std::optional<Kind> kind,
+std::string_view name(ListFormat format) {
+  for (const FormatName& one : kFormats)
+    if (one.format == format) return one.name;
+  return "unknown";
+}
+
+std::optional<ListFormat> list_format_from(std::string_view text) {
+  for (const FormatName& one : kFormats)
+    if (one.name == text) return one.format;
+  return std::nullopt;
+}
+
+ListFormat detect_format(std::string_view text) {
+  constexpr std::size_t kEnough = 64 * 1024;
+  const std::string_view start = trim(without_byte_order_mark(text).substr(0, kEnough));
+  if (start.starts_with('<')) return ListFormat::ncmec;
+  if (start.starts_with('{') || start.starts_with('['))
+    return start.contains("\"hashRecords\"") || start.contains("\"hashValue\"")
+               ? ListFormat::stopncii
+               : ListFormat::threatexchange;
+  const std::string_view line = first_line(start);
+  const std::string_view first = line.substr(0, line.find_first_of(", \t;"));
+  const std::string_view rest = trim(line.substr(first.size()));
+  if (!rest.starts_with(',')) {
+    const bool has_type = !rest.empty() && !first.empty() && !is_digest(first);
+    return has_type ? ListFormat::threatexchange : ListFormat::plain;
+  }
+  if (is_digest(trim(rest.substr(1)))) return ListFormat::plain;
+  const std::string header = ascii_lower(line);
+  if (header.contains("hashvalue")) return ListFormat::stopncii;
+  return header.contains("hash") || header.contains("digest") || is_digest(first)
+             ? ListFormat::csv
+             : ListFormat::plain;
+}
+
+Result<ParsedList> parse_plain(std::string_view text, std::optional<Kind> kind,
                                std::string_view source) {
-  ListEntries entries;
-  if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);  // a byte order mark
-  for (Place place{source, 1}; !text.empty(); ++place.line) {
-    const auto end = text.find('\n');
-    const std::string_view line = trim(text.substr(0, end));
-    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+  OwnList list;
+  text = without_byte_order_mark(text);
+  for (Place place{source, 1}; !text.empty(); ++place.number) {
+    const std::string_view line = take_line(text);
     if (line.empty() || line.starts_with('#')) continue;
 
-    const auto comma = line.find(',');
     std::optional<Kind> own = kind;
     std::string_view digest = line;
+    const auto comma = line.find(',');
+    const auto blank = line.find(' ');
     if (comma != std::string_view::npos) {
       own = kind_from(ascii_lower(trim(line.substr(0, comma))));
       digest = trim(line.substr(comma + 1));
       if (!own)
         return fail_at(place, "\"{}\" is no kind: write sha256, sha1, md5 or pdq before the comma",
                        shown(line.substr(0, comma)));
-      if (kind && own != kind)
-        return fail_at(place, "this line says {}, but --kind says {}", name(*own), name(*kind));
+    } else if (const auto before = kind_from(ascii_lower(line.substr(0, blank))); before) {
+      own = before;
+      digest = blank == std::string_view::npos ? std::string_view() : trim(line.substr(blank));
     }
+    if (own && kind && own != kind)
+      return fail_at(place, "this line says {}, but --kind says {}", name(*own), name(*kind));
     if (!own) {
       if (digest.size() == 64)
         return fail_at(place,
@@ -135,11 +98,52 @@ Result<ListEntries> parse_list(std::string_view text, std::optional<Kind> kind,
       return fail_at(place,
                      "the kind is missing: write e.g. `md5,` before the digest, or give --kind");
     }
-    TRY(add(entries, *own, digest, place));
+    TRY(list.add(*own, digest, place));
   }
-  sort_and_collapse(entries);
-  TRY(check_for_a_mix_up(entries, source));
-  return entries;
+  return list.finish(source);
+}
+
+Result<ListEntries> parse_list(std::string_view text, std::optional<Kind> kind,
+                               std::string_view source) {
+  return std::move(TRY(parse_plain(text, kind, source)).entries);
+}
+
+Result<ParsedList> parse_list(std::span<const std::string_view> pages, ListFormat format,
+                              std::optional<Kind> kind, std::string_view source) {
+  const bool is_feed = format != ListFormat::plain && format != ListFormat::csv;
+  if (is_feed && kind)
+    return fail(Fault::client, "{}: entries of the format {} say their kind: leave --kind out",
+                source, name(format));
+  if (!is_feed && pages.size() != 1)
+    return fail(Fault::us, "{}: a list of this format has no pages", source);
+  switch (format) {
+    case ListFormat::plain:
+      return parse_plain(pages.front(), kind, source);
+    case ListFormat::csv:
+      return parse_csv(pages.front(), kind, source);
+    case ListFormat::threatexchange:
+      return parse_threatexchange(pages, source);
+    case ListFormat::ncmec:
+      return parse_ncmec(pages, source);
+    case ListFormat::stopncii:
+      return parse_stopncii(pages, source);
+  }
+  return fail(Fault::us, "no such format");
+}
+
+Result<std::string> next_page(std::string_view page, ListFormat format, std::string_view source) {
+  switch (format) {
+    case ListFormat::plain:
+    case ListFormat::csv:
+      break;
+    case ListFormat::threatexchange:
+      return next_page_of_threatexchange(page, source);
+    case ListFormat::ncmec:
+      return next_page_of_ncmec(page, source);
+    case ListFormat::stopncii:
+      return next_page_of_stopncii(page, source);
+  }
+  return std::string();
 }
 
 }  // namespace portcullis::hash

@@ -24,6 +24,20 @@ TEST(ParseList, takes_every_form_of_a_line) {
   EXPECT_EQ(entries->md5, std::vector{Md5::from(k32).value()});
   EXPECT_EQ(entries->pdq, std::vector{pdq_from_hex(k64).value()});
   EXPECT_EQ(entries->size(), 4u);
+  const auto with_blanks = parse_list("pdq " + k64 + "\nMD5  " + k32, std::nullopt, "a");
+  ASSERT_TRUE(with_blanks) << with_blanks.error().what;
+  EXPECT_EQ(with_blanks->size(), 2u);
+}
+
+TEST(ParseList, takes_a_pdq_whose_bits_are_about_half_set) {
+  const auto with_bits = [](int count) {
+    PdqHash hash;
+    for (int i = 0; i < count; ++i)
+      hash.words[static_cast<std::size_t>(i / 64)] |= std::uint64_t{1} << i % 64;
+    return parse_list("pdq," + to_hex(hash), std::nullopt, "a").has_value();
+  };
+  for (const int count : {112, 120, 128, 144}) EXPECT_TRUE(with_bits(count)) << count;
+  for (const int count : {1, 64, 111, 145, 200, 256}) EXPECT_FALSE(with_bits(count)) << count;
 }
 
 TEST(ParseList, with_a_kind_lines_need_not_say_theirs) {
@@ -61,6 +75,11 @@ TEST(ParseList, errors_name_source_and_line_and_say_what_to_do) {
       {std::string("md5,a\0b", 7), {}, "list.txt:1: ", "\"a?b\""},
       {"md5,\x1b[2J", {}, "list.txt:1: ", "\"?[2J\""},
       {"pdq," + std::string(64, '0'), {}, "list.txt:1: ", "all zeros"},
+      {"pdq " + k64 + "\npdq," + std::string(64, 'd'),
+       {},
+       "list.txt:2: ",
+       "192 of the 256 bits of this PDQ hash are set"},
+      {"pdq", {}, "list.txt:1: ", "64 hexadecimal digits"},
   };
   for (const auto& c : cases) {
     const auto entries = parse_list(c.text, c.kind, "list.txt");

@@ -42,6 +42,13 @@ class StoreMemory final : public scan::Memory {
     co_return scan::Known{record->blob, *std::move(seen)};
   }
 
+  Task<bool> is_allowed(const Sha256& original) override {
+    const auto found =
+        co_await services_.db.run([&] { return services_.store.is_allowed(original); });
+    if (!found) log::warning("the allow-list could not be read", {{"why", found.error().what}});
+    co_return found && *found;
+  }
+
  private:
   store::Store& store_;
   Pool& db_;

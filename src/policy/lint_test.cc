@@ -233,6 +233,13 @@ TEST(Fits, stars_stand_for_any_run) {
       {"", "a", false},
       {"*a", "aaab", false},
       {"*aab", "aaaab", true},
+      {"csam/x", "csam/x#tag", true},
+      {"csam/*", "csam/x#tag", true},
+      {"*#tag", "csam/x#tag", true},
+      {"csam/*#tag", "own/x#tag", false},
+      {"*#tag", "csam/x#other", false},
+      {"*#tag", "csam/x", false},
+      {"*#*", "csam/x", false},
   };
   for (const auto& c : cases)
     EXPECT_EQ(fits(c.pattern, c.name), c.want) << c.pattern << " " << c.name;

@@ -38,6 +38,7 @@ std::optional<Outcome> outcome_from(std::string_view name) {
 
 // Greedy with one place to go back to, so linear times the number of stars at most.
 bool fits(std::string_view pattern, std::string_view name) {
+  if (!pattern.contains('#')) name = name.substr(0, name.find('#'));
   std::size_t p = 0, n = 0;
   std::size_t star = std::string_view::npos, mark = 0;
   while (n < name.size()) {

@@ -137,7 +137,7 @@ struct SignalDefinition {
 // What loading checks names against.
 struct Vocabulary {
   std::map<std::string, std::vector<std::string>> model_labels;    // model -> its labels
-  std::vector<std::string> lists;                                  // names of configured lists
+  std::vector<std::string> lists;                                  // of configured lists, with "#tag" if they have one
   std::map<std::string, std::vector<std::string>> service_labels;  // service -> its labels
 };
 
@@ -177,7 +177,9 @@ class Policy {
   std::shared_ptr<const Parsed> parsed_;
 };
 
-// Whether `name` fits `pattern`, in which '*' stands for any run of characters, '/' included.
+// Whether `name` fits `pattern`, in which '*' stands for any run of characters, '/' included. The
+// name of a list may have its tag behind it, "csam/x#tag": a pattern without '#' does not look at
+// it, so that "*#tag" chooses by tag and "csam/*" by name.
 bool fits(std::string_view pattern, std::string_view name);
 
 }  // namespace portcullis::policy

@@ -65,6 +65,8 @@ class Run {
   }
 
   Task<Screening> go(Reuse reuse) {
+    if (memory_)
+      screening_.facts.allow_listed = co_await memory_->is_allowed(original_.digests.sha256);
     ask_digests();
     if (any_exact_match(screening_.facts) && is_settled()) co_return std::move(screening_);
     co_await recall();

@@ -84,10 +84,21 @@ struct NamedList {
   std::string name;
   std::shared_ptr<const hash::HashList> list;
   std::string why;
+  std::string tag = {};  // empty: none
+  int radius = 31;       // of near matches; the signal's own counts if it is smaller
+  int min_quality = hash::kMinQuality;
+  // Its matches stand in the answer's detail and in the log, and are none.
+  bool observe = false;
+  // From then on, having found nothing is no answer: its source knows more by now. A match is one.
+  std::optional<WallTime> good_until = {};
 };
 
+// Looks a picture up in several lists. The detail names the list, its tag and the distance; what
+// lists that are only observed say comes after "observed:", so that an answer stays what it is
+// when it is replayed.
 std::shared_ptr<const Signal> list_signal(policy::SignalDefinition definition,
-                                          std::vector<NamedList> lists, Pool& cpu);
+                                          std::vector<NamedList> lists, Pool& cpu,
+                                          const Clock& clock);
 // `model` is null when it could not be loaded, `why` says what is wrong: every answer is then
 // unanswered.
 std::shared_ptr<const Signal> classifier_signal(policy::SignalDefinition definition,
@@ -111,7 +122,7 @@ struct Known {
   image::Seen seen;
 };
 
-// Remembered answers. Errors are treated as "not remembered".
+// Remembered answers. Errors are treated as "not remembered" and "not allowed".
 class Memory {
  public:
   virtual ~Memory() = default;
@@ -123,6 +134,8 @@ class Memory {
                               std::chrono::seconds lifetime) = 0;
   virtual Task<std::optional<Known>> known(const Sha256& original,
                                            const std::string& operations) = 0;
+  // Whether a moderator let exactly these bytes pass.
+  virtual Task<bool> is_allowed(const Sha256&) { co_return false; }
 };
 
 struct Screening {

@@ -65,8 +65,12 @@ class MapMemory final : public Memory {
     const auto found = renditions.find(original.hex() + operations);
     co_return found == renditions.end() ? std::nullopt : std::optional(found->second);
   }
+  Task<bool> is_allowed(const Sha256& original) override {
+    co_return allowed.contains(original.hex());
+  }
   std::map<std::string, policy::SignalAnswer> answers;
   std::map<std::string, Known> renditions;
+  std::set<std::string> allowed;
 };
 
 class ScanTest : public ::testing::Test {
@@ -78,7 +82,7 @@ class ScanTest : public ::testing::Test {
     std::vector<std::shared_ptr<const Signal>> signals;
     for (const auto& definition : parsed->signals())
       signals.push_back(definition.kind == policy::SignalKind::list
-                            ? list_signal(definition, lists_for(definition), pool_)
+                            ? list_signal(definition, lists_for(definition), pool_, clock_)
                             : classifier_signal(definition, model_there_ ? model_ : nullptr,
                                                 "the model is missing", pool_, clock_,
                                                 std::chrono::seconds(10)));
@@ -130,6 +134,19 @@ TEST_F(ScanTest, an_ordinary_picture_is_accepted_with_a_rendition_and_all_answer
   EXPECT_EQ(result.facts.signals.at("nsfw").scores.at("nsfw"), 0.0);
   EXPECT_EQ(result.facts.format, "png");
   EXPECT_EQ(result.facts.width, 64u);
+}
+
+TEST_F(ScanTest, what_a_moderator_allowed_passes_classifiers_but_no_exact_match) {
+  MapMemory memory;
+  model_->nsfw = {0.99};
+  memory.allowed.insert(sha256_of(as_bytes("picture nsfw")).hex());
+  EXPECT_EQ(scan("picture nsfw").verdict.outcome, Outcome::refuse);
+  const Screening allowed = scan("picture nsfw", &memory);
+  EXPECT_TRUE(allowed.facts.allow_listed);
+  EXPECT_EQ(allowed.verdict.outcome, Outcome::accept);
+  add_list({.sha256 = {sha256_of(as_bytes("picture nsfw"))}, .sha1 = {}, .md5 = {}, .pdq = {}});
+  use_policy(kPolicy);
+  EXPECT_EQ(scan("picture nsfw", &memory).verdict.outcome, Outcome::refuse);
 }
 
 TEST_F(ScanTest, an_exact_match_is_refused_without_decoding) {

@@ -88,8 +88,35 @@ struct HashListRow {
   std::string file;     // name of the flat file in lists/
   std::string version;  // its digest in hexadecimal
   std::uint64_t count = 0;
-  std::string source;  // where the entries came from
+  std::string source;  // where the entries came from: a path or URL; whole, so not to be shown
   WallTime added;
+  std::string format = {}, kind = {};  // as it is read; kind empty: each entry says it
+  std::string credentials = {};     // where they are, "env:NAME" or "file:PATH"; never themselves
+  std::string tag = {};             // for moderators, and for a policy to choose by
+  std::uint32_t radius = 31;        // of near matches
+  std::uint32_t min_quality = 50;   // of a picture that may have near matches
+  bool observe = false;             // its matches are told and do not count
+  WallTime checked = {};            // when its source last gave it, changed or not
+  std::chrono::seconds max_age{0};  // since then; 0: any
+  bool operator==(const HashListRow&) const = default;
+};
+
+// One digest of a picture that this site banned, kept in the list `banned`.
+struct Ban {
+  std::string of;      // what was banned: "sha256:…", "pdq:…"
+  std::string kind;    // of the digest
+  std::string digest;  // in hexadecimal
+  std::string who, why;
+  WallTime when;
+  bool operator==(const Ban&) const = default;
+};
+
+// A picture that a moderator let pass, by its exact bytes.
+struct Allowed {
+  Sha256 sha256;
+  std::string who, why;
+  WallTime when;
+  bool operator==(const Allowed&) const = default;
 };
 
 // A size or look of a stored picture, made when it was asked for.
@@ -279,6 +306,21 @@ class Store : public Ledger {
   virtual Result<std::vector<HashListRow>> lists() = 0;
   virtual Status put_list(const HashListRow& row) = 0;            // adds or replaces
   virtual Result<bool> remove_list(const std::string& name) = 0;  // false: there was none
+
+  // --- the site's own bans ---
+  virtual Result<std::vector<Ban>> bans() = 0;  // in the order of `of`, kind and digest
+  // In one commit: all bans of each `of` in `lifted` go, `added` come (one that is there stays),
+  // and the row of their list is put (or, without one, the list `banned` is removed).
+  virtual Status change_bans(const std::vector<std::string>& lifted, const std::vector<Ban>& added,
+                             const std::optional<HashListRow>& row) = 0;
+  // The originals that a stored blob was made of, at most `most`.
+  virtual Result<std::vector<Sha256>> originals_of(const Sha256& blob, std::size_t most) = 0;
+
+  // --- the allow-list ---
+  virtual Status allow(const Allowed& entry) = 0;           // one that is there stays as it is
+  virtual Result<bool> disallow(const Sha256& sha256) = 0;  // false: it was not allowed
+  virtual Result<bool> is_allowed(const Sha256& sha256) = 0;
+  virtual Result<std::vector<Allowed>> allowed() = 0;  // newest first
 
   // Changes whenever anybody, this process or another, committed something; cheap enough to ask
   // five times a second.

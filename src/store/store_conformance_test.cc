@@ -95,6 +95,8 @@ TEST_P(StoreTest, a_published_alias_is_found_with_everything_that_was_said_of_it
   EXPECT_EQ(*store_->facts_of(digest("dog")), "");
   EXPECT_FALSE(*store_->find("b.png"));
   EXPECT_FALSE(*store_->rendition(digest("original of cat"), "other"));
+  EXPECT_EQ(store_->originals_of(rendition->value().blob, 10).value(),
+            std::vector{digest("original of cat")});
   EXPECT_FALSE(*store_->details(digest("dog")));
 }
 
@@ -296,6 +298,52 @@ TEST_P(StoreTest, lists_are_kept_by_name) {
   EXPECT_EQ((*rows)[1].added, row.added);
   EXPECT_TRUE(store_->remove_list("banned").value());
   EXPECT_FALSE(store_->remove_list("banned").value());
+}
+
+TEST_P(StoreTest, a_list_keeps_all_its_settings) {
+  HashListRow row{"a/b", "f", "0a", 3, "https://x/y?z", clock_.now()};
+  row.format = "ncmec";
+  row.kind = "md5";
+  row.credentials = "file:/x";
+  row.tag = "confirmed";
+  row.radius = 10;
+  row.min_quality = 70;
+  row.observe = true;
+  row.checked = clock_.now() + std::chrono::hours(1);
+  row.max_age = std::chrono::hours(48);
+  ASSERT_TRUE(store_->put_list(row));
+  EXPECT_EQ(store_->lists().value(), std::vector{row});
+}
+
+TEST_P(StoreTest, bans_and_their_list_change_together) {
+  const auto ban = [&](const std::string& of, const std::string& digest) {
+    return Ban{of, "md5", digest, "someone", "spam", clock_.now()};
+  };
+  const HashListRow row{"banned", "f", "0a", 2, "x", clock_.now()};
+  ASSERT_TRUE(store_->change_bans({}, {ban("a", "1"), ban("a", "2"), ban("b", "1")}, row));
+  ASSERT_TRUE(store_->change_bans({}, {ban("a", "1")}, row)) << "what is there stays";
+  EXPECT_EQ(store_->bans().value(), (std::vector{ban("a", "1"), ban("a", "2"), ban("b", "1")}));
+  EXPECT_EQ(store_->lists()->size(), 1u);
+  ASSERT_TRUE(store_->change_bans({"a"}, {ban("c", "3")}, row));
+  EXPECT_EQ(store_->bans().value(), (std::vector{ban("b", "1"), ban("c", "3")}));
+  ASSERT_TRUE(store_->change_bans({"b", "c"}, {}, std::nullopt));
+  EXPECT_TRUE(store_->bans()->empty());
+  EXPECT_TRUE(store_->lists()->empty());
+}
+
+TEST_P(StoreTest, what_is_allowed_stays_as_it_was_first_said) {
+  const Allowed cat{digest("cat"), "someone", "harmless", clock_.now()};
+  EXPECT_FALSE(store_->is_allowed(cat.sha256).value());
+  ASSERT_TRUE(store_->allow(cat));
+  clock_.advance(std::chrono::hours(1));
+  ASSERT_TRUE(store_->allow({digest("cat"), "another", "", clock_.now()}));
+  const Allowed dog{digest("dog"), "another", "", clock_.now()};
+  ASSERT_TRUE(store_->allow(dog));
+  EXPECT_EQ(store_->allowed().value(), (std::vector{dog, cat}));
+  EXPECT_TRUE(store_->is_allowed(cat.sha256).value());
+  EXPECT_TRUE(store_->disallow(cat.sha256).value());
+  EXPECT_FALSE(store_->disallow(cat.sha256).value());
+  EXPECT_FALSE(store_->is_allowed(cat.sha256).value());
 }
 
 TEST_P(StoreTest, the_generation_changes_when_somebody_else_changes_something) {

@@ -130,6 +130,28 @@ CREATE TRIGGER evidence_added AFTER INSERT ON evidence WHEN new.state = 0
 CREATE TRIGGER evidence_ended AFTER UPDATE OF state ON evidence WHEN old.state = 0 AND new.state <> 0
   BEGIN UPDATE total SET bytes = bytes - old.bytes WHERE name = 'evidence'; END;
 )sql",
+    // 4: how a list is read and used, this site's bans, and what moderators let pass.
+    R"sql(
+ALTER TABLE hashlist ADD COLUMN format TEXT NOT NULL DEFAULT 'plain';
+ALTER TABLE hashlist ADD COLUMN kind TEXT NOT NULL DEFAULT '';
+ALTER TABLE hashlist ADD COLUMN credentials TEXT NOT NULL DEFAULT '';
+ALTER TABLE hashlist ADD COLUMN tag TEXT NOT NULL DEFAULT '';
+ALTER TABLE hashlist ADD COLUMN radius INTEGER NOT NULL DEFAULT 31;
+ALTER TABLE hashlist ADD COLUMN min_quality INTEGER NOT NULL DEFAULT 50;
+ALTER TABLE hashlist ADD COLUMN observe INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE hashlist ADD COLUMN checked INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE hashlist ADD COLUMN max_age INTEGER NOT NULL DEFAULT 0;  -- seconds
+UPDATE hashlist SET checked = added;
+CREATE TABLE ban (
+  picture TEXT NOT NULL, kind TEXT NOT NULL, digest TEXT NOT NULL,
+  who TEXT NOT NULL, why TEXT NOT NULL, banned INTEGER NOT NULL,
+  PRIMARY KEY (picture, kind, digest)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE allowed (
+  sha256 BLOB PRIMARY KEY CHECK (length(sha256) = 32),
+  who TEXT NOT NULL, why TEXT NOT NULL, allowed INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+)sql",
 };
 
 }  // namespace

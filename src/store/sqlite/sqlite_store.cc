@@ -176,7 +176,7 @@ Result<std::size_t> SqliteStore::expire_answers(WallTime now, std::size_t most) 
               now, std::uint64_t{most})));
 }
 
-// --- switches and lists ---
+// --- switches ---
 
 Result<std::optional<Switch>> read_switch(Connection& connection, const std::string& name) {
   Query query = TRY(
@@ -213,31 +213,6 @@ Status SqliteStore::set_switch(const Switch& value) {
          .details =
              value.until ? fmt::format(R"({{"until":"{}"}})", rfc3339(*value.until)) : "{}"});
   });
-}
-
-Result<std::vector<HashListRow>> SqliteStore::lists() {
-  return readers_.with_one([&](Connection& connection) -> Result<std::vector<HashListRow>> {
-    Query query = TRY(connection.prepare(
-        "SELECT name, file, version, count, source, added FROM hashlist ORDER BY name"));
-    std::vector<HashListRow> rows;
-    while (TRY(query.step()))
-      rows.push_back({query.text(0), query.text(1), query.text(2),
-                      static_cast<std::uint64_t>(query.integer(3)), query.text(4), query.time(5)});
-    return rows;
-  });
-}
-
-Status SqliteStore::put_list(const HashListRow& row) {
-  const auto done =
-      run("INSERT OR REPLACE INTO hashlist (name, file, version, count, source, added) VALUES (?, "
-          "?, ?, ?, ?, ?)",
-          row.name, row.file, row.version, row.count, row.source, row.added);
-  if (!done) return std::unexpected(done.error());
-  return {};
-}
-
-Result<bool> SqliteStore::remove_list(const std::string& name) {
-  return TRY(run("DELETE FROM hashlist WHERE name = ?", name)) > 0;
 }
 
 // --- the whole ---

@@ -84,6 +84,15 @@ class SqliteStore final : public Store {
   Status put_list(const HashListRow& row) override;
   Result<bool> remove_list(const std::string& name) override;
 
+  Result<std::vector<Ban>> bans() override;
+  Status change_bans(const std::vector<std::string>& lifted, const std::vector<Ban>& added,
+                     const std::optional<HashListRow>& row) override;
+  Result<std::vector<Sha256>> originals_of(const Sha256& blob, std::size_t most) override;
+  Status allow(const Allowed& entry) override;
+  Result<bool> disallow(const Sha256& sha256) override;
+  Result<bool> is_allowed(const Sha256& sha256) override;
+  Result<std::vector<Allowed>> allowed() override;
+
   Status record(const VerdictRecord& verdict) override;
   Result<std::vector<VerdictRecord>> recent_verdicts(std::size_t most) override;
   Result<std::optional<VerdictRecord>> verdict(const std::string& id) override;

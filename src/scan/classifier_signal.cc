@@ -11,71 +11,6 @@ using policy::SignalAnswer;
 
 SignalAnswer unanswered(std::string why) { return {Answer::unanswered, false, {}, std::move(why)}; }
 
-class ListSignal final : public Signal {
- public:
-  ListSignal(policy::SignalDefinition definition, std::vector<NamedList> lists, Pool& cpu)
-      : definition_(std::move(definition)), lists_(std::move(lists)), cpu_(cpu) {
-    for (const NamedList& list : lists_)
-      version_ +=
-          fmt::format("{}={};", list.name, list.list ? list.list->version().hex() : "unreadable");
-  }
-
-  const policy::SignalDefinition& definition() const override { return definition_; }
-  const std::string& version() const override { return version_; }
-
-  SignalAnswer ask_digests(const Digests& digests) const override {
-    for (const NamedList& list : lists_)
-      if (list.list && list.list->contains(digests))
-        return {Answer::match, true, {}, fmt::format("exact match in {}", list.name)};
-    return {};
-  }
-
-  Task<SignalAnswer> ask(const Question& question, Deadline) const override {
-    if (const SignalAnswer exact = ask_digests(question.digests); exact.answer == Answer::match)
-      co_return exact;
-    const bool any_near = std::ranges::any_of(lists_, [](const NamedList& list) {
-      return list.list && list.list->count(hash::Kind::pdq) > 0;
-    });
-    SignalAnswer near;
-    near.answer = Answer::no_match;
-    if (any_near) {
-      if (!question.fingerprints)
-        co_return unanswered("the picture could not be decoded for a perceptual hash");
-      near = co_await cpu_.run([&] { return nearest(*question.fingerprints); });
-    }
-    if (near.answer == Answer::match) co_return near;
-    for (const NamedList& list : lists_)  // a match elsewhere counts; its absence proves nothing
-      if (!list.list)
-        co_return unanswered(fmt::format("list {} cannot be read: {}", list.name, list.why));
-    co_return near;
-  }
-
- private:
-  SignalAnswer nearest(const std::vector<hash::Dihedral>& fingerprints) const {
-    SignalAnswer best;
-    best.answer = Answer::no_match;
-    int distance = definition_.radius + 1;
-    for (const NamedList& list : lists_) {
-      if (!list.list) continue;
-      for (const hash::Dihedral& fingerprint : fingerprints) {
-        const auto found = list.list->nearest(fingerprint, definition_.radius);
-        if (!found || found->distance >= distance) continue;
-        distance = found->distance;
-        best = {Answer::match,
-                false,
-                {},
-                fmt::format("perceptual hash at distance {} in {}", distance, list.name)};
-      }
-    }
-    return best;
-  }
-
-  policy::SignalDefinition definition_;
-  std::vector<NamedList> lists_;
-  Pool& cpu_;
-  std::string version_;
-};
-
 class ClassifierSignal final : public Signal {
  public:
   ClassifierSignal(policy::SignalDefinition definition, std::shared_ptr<infer::Model> model,
@@ -143,11 +78,6 @@ class ClassifierSignal final : public Signal {
 };
 
 }  // namespace
-
-std::shared_ptr<const Signal> list_signal(policy::SignalDefinition definition,
-                                          std::vector<NamedList> lists, Pool& cpu) {
-  return std::make_shared<ListSignal>(std::move(definition), std::move(lists), cpu);
-}
 
 std::shared_ptr<const Signal> classifier_signal(policy::SignalDefinition definition,
                                                 std::shared_ptr<infer::Model> model,
