@@ -63,7 +63,10 @@ Result<int> hashlist_allow_command(const ListOptions& options) {
       options,
       [](store::Store& store, const Sha256& digest, const ListOptions& given,
          const Clock& clock) -> Result<bool> {
-        TRY(store.allow({digest, who_runs_this(), given.why, clock.now()}));
+        const WallTime now = clock.now();
+        TRY(store.allow({digest, who_runs_this(), given.why, now}));
+        TRY(record_action(store, "allow", "sha256:" + digest.hex(),
+                          json::serialize(json::object{{"why", given.why}}), now));
         return true;
       },
       "allowed: near matches and classifiers no longer stop these bytes", "");
@@ -73,7 +76,11 @@ Result<int> hashlist_disallow_command(const ListOptions& options) {
   return change(
       options,
       [](store::Store& store, const Sha256& digest, const ListOptions&,
-         const Clock&) -> Result<bool> { return store.disallow(digest); },
+         const Clock& clock) -> Result<bool> {
+        if (!TRY(store.disallow(digest))) return false;
+        TRY(record_action(store, "disallow", "sha256:" + digest.hex(), "{}", clock.now()));
+        return true;
+      },
       "no longer allowed", "was not allowed");
 }
 

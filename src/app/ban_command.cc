@@ -147,6 +147,10 @@ std::set<std::string> lifted_by(const std::vector<Target>& targets,
   return lifted;
 }
 
+std::string why_object(const std::string& why) {
+  return json::serialize(json::object{{"why", why}});
+}
+
 // Rows and list, in one commit. Gives how many bans were lifted.
 Result<std::size_t> apply(OpenedStore& opened, const BanOptions& options,
                           const std::vector<Target>& targets, const Clock& clock) {
@@ -182,6 +186,11 @@ Result<std::size_t> apply(OpenedStore& opened, const BanOptions& options,
   }
   TRY(opened.store->change_bans({lifted.begin(), lifted.end()}, added, row));
   clean_up_list(opened.data, kBanned, row ? row->file : "");
+  for (const std::string& of : lifted)
+    TRY(record_action(*opened.store, "unban", of, why_object(options.why), clock.now()));
+  if (!options.undo)
+    for (const Target& target : targets)
+      TRY(record_action(*opened.store, "ban", target.of, why_object(options.why), clock.now()));
   return lifted.size();
 }
 

@@ -75,6 +75,16 @@ Result<ReadList> read(const store::HashListRow& row, const DataFolder& data) {
   return list;
 }
 
+// For the audit chain.
+std::string about(const store::HashListRow& row) {
+  return json::serialize(json::object{{"version", row.version},
+                                      {"entries", row.count},
+                                      {"radius", row.radius},
+                                      {"min_quality", row.min_quality},
+                                      {"observe", row.observe},
+                                      {"tag", row.tag}});
+}
+
 std::string age_text(std::chrono::seconds age) {
   const auto hours = std::chrono::duration_cast<std::chrono::hours>(age).count();
   if (hours >= 48) return fmt::format("{} d", hours / 24);
@@ -105,6 +115,8 @@ Result<json::object> update(OpenedStore& opened, const std::string& name, bool f
   if (row.version != before->version) row.added = row.checked;
   TRY(opened.store->put_list(row));
   clean_up_list(opened.data, name, row.file);
+  if (row.version != before->version)
+    TRY(record_action(*opened.store, "list update", name, about(row), clock.now()));
   json::object result{{"name", name},
                       {"entries", row.count},
                       {"before", before->count},
@@ -149,6 +161,7 @@ Result<int> hashlist_add_command(const ListOptions& options) {
   row.added = row.checked = clock.now();
   TRY(opened.store->put_list(row));
   clean_up_list(opened.data, row.name, row.file);
+  TRY(record_action(*opened.store, "list add", row.name, about(row), clock.now()));
   if (options.json) {
     json::object object{{"name", row.name},
                         {"entries", row.count},
@@ -244,6 +257,7 @@ Result<int> hashlist_remove_command(const ListOptions& options) {
                 "there is no list \"{}\"; `portcullis hashlist list` shows which there are",
                 options.name);
   clean_up_list(opened.data, options.name, {});
+  TRY(record_action(*opened.store, "list remove", options.name, "{}", clock.now()));
   if (options.json)
     std::printf("%s\n", json::serialize(json::object{{"removed", options.name}}).c_str());
   else

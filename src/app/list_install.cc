@@ -125,6 +125,16 @@ void warn_if_unused(const config::Config& config, const std::vector<store::HashL
       std::fprintf(stderr, "Warning: %s: %s\n", lint.where.c_str(), lint.what.c_str());
 }
 
+Status record_action(store::Store& store, const std::string& action, const std::string& subject,
+                     std::string details, WallTime now) {
+  store::AuditEntry entry;
+  entry.actor = "admin at the command line";
+  entry.action = action;
+  entry.subject = subject;
+  entry.details = std::move(details);
+  return store.audit(entry, now);
+}
+
 std::string who_runs_this() {
   for (const char* variable : {"SUDO_USER", "USER"})
     if (const char* name = std::getenv(variable); name && *name != '\0')

@@ -69,8 +69,8 @@ Status copy_file(const std::string& path, int to, Progress& progress) {
 }
 
 bool is_this_machine(const egress::Url& url) {
-  const auto address = egress::IpAddress::parse(url.host);
-  const auto loopback = egress::Network::parse("127.0.0.0/8");
+  const auto address = IpAddress::parse(url.host);
+  const auto loopback = Network::parse("127.0.0.0/8");
   return url.host == "localhost" || url.host == "::1" ||
          (address && loopback && loopback->contains(*address));
 }

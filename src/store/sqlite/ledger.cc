@@ -423,10 +423,16 @@ Status SqliteStore::end_evidence(const std::string& id, EvidenceState how, const
     TRY(TRY(connection.prepare("UPDATE evidence SET state = ?, ended = ? WHERE id = ?"))
             .bind(static_cast<std::int64_t>(how), now, id)
             .run());
-    if (how == EvidenceState::released)  // or it would stay refused where it was fetched from
+    if (how == EvidenceState::released) {
+      TRY(TRY(connection.prepare(
+                  "INSERT OR IGNORE INTO allowed (sha256, who, why, allowed) VALUES (?, ?, ?, ?)"))
+              .bind(one.original, who, why, now)
+              .run());
+      // Or it would stay refused where it was fetched from.
       TRY(TRY(connection.prepare("UPDATE remote SET refused = 0 WHERE sha256 = ?"))
               .bind(one.original)
               .run());
+    }
     return append_audit(connection, now,
                         {.actor = who,
                          .action = fmt::format("evidence {}", name(how)),
