@@ -16,7 +16,7 @@ import numpy  # noqa: E402
 import pictures  # noqa: E402
 from PIL import Image, ImageDraw  # noqa: E402
 
-COUNT, RADIUS, LEAST_QUALITY = 40, 31, 50
+COUNT, RADIUS, LEAST_QUALITY = 36, 31, 50
 SIZES = [(640, 480), (480, 640), (1200, 900), (900, 1200), (1024, 576), (500, 500)]
 
 

@@ -281,6 +281,17 @@ int nearest(const Done& done, const hash::PdqHash& wanted) {
   return least;
 }
 
+TEST_F(VideoTest, between_black_bars_is_also_seen_without_them) {
+  const VImage plain = landscape(160, 120);
+  const VImage barred = plain.embed(0, 40, 160, 200).copy_memory();
+  for (const Kind& kind : kKinds) {
+    const Done done = do_job(film(std::vector(5, barred), kind.encoder, kind.muxer), any_job());
+    EXPECT_LE(nearest(done, fingerprint_of(plain).pdq[0]), 30) << kind.name;
+    EXPECT_LE(hash::distance(done.fingerprints[0].pdq[0], fingerprint_of(barred).pdq[0]), 30)
+        << kind.name;
+  }
+}
+
 TEST_F(VideoTest, a_picture_that_shows_only_for_a_moment_is_seen) {
   const VImage usual = landscape(160, 120), other = landscape(160, 120).rot180().copy_memory();
   const hash::PdqHash wanted = fingerprint_of(other).pdq[0];
