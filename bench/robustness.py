@@ -16,8 +16,8 @@ import numpy  # noqa: E402
 import pictures  # noqa: E402
 from PIL import Image, ImageDraw  # noqa: E402
 
-COUNT, RADIUS, LEAST_QUALITY = 36, 31, 50
-SIZES = [(640, 480), (480, 640), (1200, 900), (900, 1200), (1024, 576), (500, 500)]
+COUNT, RADIUS, LEAST_QUALITY = 30, 31, 50
+SIZES = [(640, 480), (480, 640), (800, 600), (600, 800), (720, 405), (500, 500)]
 
 
 def photograph(seed):
@@ -41,6 +41,14 @@ def crop(image, percent):
 def border(image, percent, colour):
     x, y = round(image.width * percent / 100), round(image.height * percent / 100)
     return padded(image, x, y, x, y, colour)
+
+
+def striped(image, percent):
+    """A border that is not of one colour."""
+    y, x = numpy.mgrid[0:image.height * (100 + 2 * percent) // 100, 0:image.width * (100 + 2 * percent) // 100]
+    canvas = Image.fromarray(numpy.repeat(((x + y) // 6 % 2 * 200).astype("uint8")[..., None], 3, axis=2))
+    canvas.paste(image, (image.width * percent // 100, image.height * percent // 100))
+    return canvas
 
 
 def padded(image, left, top, right, bottom, colour):
@@ -124,6 +132,7 @@ def changes():
     yield "black border of 5 %, JPEG, quality 30", lambda i: border(i, 5, "black"), ("JPEG", {"quality": 30})
     yield "black border of 5 %, half the size", lambda i: rescaled(border(i, 5, "black"), i.width // 2), high
     yield "black border of 5 %, mirrored", lambda i: border(i, 5, "black").transpose(Image.Transpose.FLIP_LEFT_RIGHT), high
+    yield "striped border of 5 %", lambda i: striped(i, 5), high
     for percent in (5, 10, 20):
         yield f"white band of {percent} % below", lambda i, p=percent: padded(i, 0, 0, 0, i.height * p // 100, "white"), high
     yield "between black bars", letterboxed, high

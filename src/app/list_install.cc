@@ -113,7 +113,7 @@ void warn_if_unused(const config::Config& config, const std::vector<store::HashL
   const auto text = read_file(config.policy.string(), 1024 * 1024);
   if (!text) return;
   const auto parsed = policy::Policy::parse(as_text(*text), config.policy.string(),
-                                            vocabulary(config.inference.models, rows));
+                                            vocabulary(config, rows));
   if (!parsed) {
     std::fprintf(stderr,
                  "Warning: the policy has an error, so the running gate keeps its old one: %s\n",
