@@ -35,7 +35,7 @@ class AllowList final : public scan::Memory {
     co_return std::nullopt;
   }
   Task<void> remember(const Sha256&, const std::string&, const std::string&,
-                      const policy::SignalAnswer&) override {
+                      const policy::SignalAnswer&, std::chrono::seconds) override {
     co_return;
   }
   Task<std::optional<scan::Known>> known(const Sha256&, const std::string&) override {

@@ -43,8 +43,7 @@ class StoreMemory final : public scan::Memory {
   }
 
   Task<bool> is_allowed(const Sha256& original) override {
-    const auto found =
-        co_await services_.db.run([&] { return services_.store.is_allowed(original); });
+    const auto found = co_await db_.run([&] { return store_.is_allowed(original); });
     if (!found) log::warning("the allow-list could not be read", {{"why", found.error().what}});
     co_return found && *found;
   }
