@@ -54,6 +54,8 @@ class Run {
   }
 
   Task<Screening> go_again(image::Seen seen) {
+    if (memory_)
+      screening_.facts.allow_listed = co_await memory_->is_allowed(original_.digests.sha256);
     ask_digests();
     co_await recall_answers();
     add_to(screening_.facts, seen);
