@@ -44,7 +44,7 @@ Pools::Pools(const config::Config& config)
       cpu("cpu", threads_or_cores(0)),
       files("files", 4),
       db("db", 8),
-      inference("inference", 1),
+      inference("inference", threads_or_cores(config.inference.threads)),
       decode("decode", decoders + kWaitingDecodes) {}
 
 void Pools::join() {

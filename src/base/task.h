@@ -55,6 +55,16 @@ class Pool {
   // Jobs handed out and not finished yet.
   std::size_t pending() const { return pending_.load(std::memory_order_relaxed); }
 
+  // Hands out a function that nobody waits for; it must not throw.
+  template <class F>
+  void post(F function) {
+    pending_.fetch_add(1, std::memory_order_relaxed);
+    asio::post(pool_, [this, function = std::move(function)]() mutable {
+      function();
+      pending_.fetch_sub(1, std::memory_order_relaxed);
+    });
+  }
+
   template <class F>
   Task<std::invoke_result_t<F&>> run(F function) {
     using T = std::invoke_result_t<F&>;

@@ -100,7 +100,9 @@ std::shared_ptr<const Signal> list_signal(policy::SignalDefinition definition,
                                           std::vector<NamedList> lists, Pool& cpu,
                                           const Clock& clock);
 // `model` is null when it could not be loaded, `why` says what is wrong: every answer is then
-// unanswered.
+// unanswered. An answer never comes later than `timeout` or the scan's own deadline, even if the
+// model hangs: the caller stops waiting, and what the model says afterwards is thrown away. A
+// question whose caller has gone before its turn is not asked.
 std::shared_ptr<const Signal> classifier_signal(policy::SignalDefinition definition,
                                                 std::shared_ptr<infer::Model> model,
                                                 std::string why, Pool& inference,

@@ -247,22 +247,6 @@ TEST_F(ScanTest, what_is_no_picture_has_no_verdict_but_a_word_for_the_client) {
   EXPECT_FALSE(result.rendition);
 }
 
-TEST_F(ScanTest, a_picture_is_as_bad_as_its_worst_view) {
-  const infer::Manifest& manifest = model_->manifest();
-  model_->nsfw = {0.1, 0.9, 0.2};
-  auto parsed = policy::Policy::parse(kPolicy, "policy.toml", {{{"fake", {"sfw", "nsfw"}}}, {}});
-  ASSERT_TRUE(parsed);
-  const auto signal =
-      classifier_signal(parsed->signals()[1], model_, "", pool_, clock_, std::chrono::seconds(10));
-  std::vector<decoder::Picture> pictures(3);
-  for (auto& picture : pictures)
-    picture.rgb.resize(std::size_t{manifest.width} * manifest.height * 3);
-  const auto answer = testing::run_task(
-      signal->ask({.pictures = &pictures}, clock_.steady() + std::chrono::seconds(1)));
-  EXPECT_DOUBLE_EQ(answer.scores.at("nsfw"), 0.9);
-  EXPECT_DOUBLE_EQ(answer.scores.at("sfw"), 0.1);
-}
-
 TEST_F(ScanTest, a_classifier_that_takes_too_long_is_unanswered) {
   model_->on_ask = [&] { clock_.advance(std::chrono::seconds(11)); };
   const Screening result = scan("picture cat");
