@@ -142,8 +142,8 @@ Result<std::string> verified_weights(const Manifest& manifest, const std::string
   if (!weights)
     return fail(
         Fault::us,
-        "the weights of the model {} cannot be read ({}): put them there, or run tools/setup "
-        "in a checkout",
+        "the weights of the model {} cannot be read ({}): put them there, or in a checkout run "
+        "tools/setup, or tools/setup models for those that nsfwjs brings",
         manifest.name, weights.error().what);
   const Sha256 digest = sha256_of(*weights);
   if (digest != manifest.sha256)

@@ -112,6 +112,46 @@ TEST_F(TinyModel, has_another_version_when_its_weights_or_labels_differ) {
   EXPECT_NE(version(), first);
 }
 
+TEST_F(TinyModel, that_was_loaded_does_not_notice_what_happens_to_its_files) {
+  write("Log");
+  const auto model = load();
+  ASSERT_TRUE(model) << model.error().what;
+  const std::vector<float> ones{1, 1, 1};
+  write("Sqrt");  // the square root of 1 is 1, its logarithm 0
+  EXPECT_EQ((*model)->scores_of_tensor(ones, 1).value()[0].at("a"), 0.0);
+  folder_.write("tiny.onnx", std::string_view("torn"));
+  EXPECT_EQ((*model)->scores_of_tensor(ones, 1).value()[0].at("a"), 0.0);
+  std::filesystem::remove(folder_.path() / "tiny.onnx");
+  EXPECT_EQ((*model)->scores_of_tensor(ones, 1).value()[0].at("a"), 0.0);
+  write("Sqrt");
+  EXPECT_EQ(load().value()->scores_of_tensor(ones, 1).value()[0].at("a"), 1.0) << "the next does";
+}
+
+// The example of models/README.md with a model that an admin might bring along.
+TEST(OwnModel, drops_in_with_the_manifest_that_the_documentation_shows) {
+  const std::filesystem::path readme = PORTCULLIS_SOURCE_DIR "/models/README.md";
+  std::string manifest(as_text(read_file(readme.string(), 65536).value()));
+  const auto begin = manifest.find("```toml\n") + 8;
+  manifest = manifest.substr(begin, manifest.find("```", begin) - begin);
+  const std::string weights = tiny_onnx("GlobalMaxPool", {1, 3, 384, 384}, Shape{1, 3, 1, 1});
+  const auto digest = manifest.find(std::string(64, '0'));
+  ASSERT_NE(digest, std::string::npos);
+  manifest.replace(digest, 64, sha256_of(as_bytes(weights)).hex());
+  const TemporaryFolder folder;
+  folder.write("model.toml", manifest);
+  folder.write("gore.onnx", weights);
+
+  const auto model = Model::load(folder.path(), {.threads = 1});
+  ASSERT_TRUE(model) << model.error().what;
+  Bytes picture(std::size_t{384} * 384 * 3, std::byte{128});  // grey, with one red point
+  picture[3000] = std::byte{255};
+  const auto scores = (*model)->scores(std::vector<View>{picture});
+  ASSERT_TRUE(scores) << scores.error().what;
+  EXPECT_NEAR(scores->front().at("calm"), 1.0, 1e-6);  // the first output: red
+  EXPECT_NEAR(scores->front().at("drawn"), 0.5 / 127.5, 1e-6);
+  EXPECT_NEAR(scores->front().at("gore"), 0.5 / 127.5, 1e-6);
+}
+
 const std::filesystem::path kShipped =
     std::filesystem::path(PORTCULLIS_SOURCE_DIR) / "models" / "open_nsfw";
 
