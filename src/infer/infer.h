@@ -1,8 +1,9 @@
 // infer/infer.h: picture classifiers on the CPU; the only room with OpenVINO.
 //
 // A model is a folder with model.toml (what it is, where it is from, how its input is made, what
-// its outputs mean) and its weights. A Model is loaded once and immutable; scores() blocks, is
-// thread-safe and bounded in threads: run it on the inference pool. Views are made by the decoder
+// its outputs mean) and its weights. A Model is loaded once and immutable; what happens to its
+// files afterwards does not matter. scores() blocks, is thread-safe and bounded in threads: run it
+// on the inference pool. Views are made by the decoder
 // (ViewSize of the manifest); turning one into the tensor is done here.
 #pragma once
 
@@ -38,9 +39,10 @@ struct Manifest {
   std::array<float, 3> scale{1, 1, 1};                // then multiplied
   std::vector<std::string> labels;
   std::vector<std::string> sensitive;  // a subset of labels
-  // Asked for, never left to the runtime, which would choose by processor. bf16 is quicker where
-  // the processor has it and may move a score by 0.02; a processor without it refuses to load the
-  // model.
+  // Asked for, never left to the runtime, which would choose by processor. A score in f32 is within
+  // 0.001 of onnxruntime's. bf16 is quicker where the processor has it and may move a score by 0.02
+  // (open_nsfw) or 0.05 (those of nsfwjs); a processor without it refuses to load the model. Held
+  // by e2e/scores_against_onnxruntime.py.
   Precision precision = Precision::f32;
 };
 
