@@ -53,12 +53,13 @@ void check_evidence(Doctor& doctor, const config::Config& config, const DataFold
   if (!doctor.look("evidence", options, "the keys are readable")) return;
   if (policy.preserves() && !options->evidence)
     doctor.warning("evidence",
-               "the policy has rules that preserve, but [evidence] evidence_key is empty, so "
-               "nothing is kept: make keys with `portcullis evidence keygen`");
+                   "the policy has rules that preserve, but [evidence] evidence_key is empty, so "
+                   "nothing is kept: make keys with `portcullis evidence keygen`");
   if (policy.holds() && !options->review)
-    doctor.warning("evidence",
-               "the policy has rules that hold, but [evidence] review_key is empty, so what they "
-               "hold is refused: make keys with `portcullis evidence keygen`");
+    doctor.warning(
+        "evidence",
+        "the policy has rules that hold, but [evidence] review_key is empty, so what they "
+        "hold is refused: make keys with `portcullis evidence keygen`");
 }
 
 std::optional<policy::Policy> check_policy(Doctor& doctor, const config::Config& config,

@@ -43,12 +43,6 @@ off_t place_of(const std::string& list) {
   return static_cast<off_t>(number >> 1);
 }
 
-Status sync_folder(const fs::path& folder) {
-  UniqueFd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd || ::fsync(fd.get()) != 0) return fail_errno("cannot sync " + folder.string());
-  return {};
-}
-
 }  // namespace
 
 Result<OpenedStore> open_store(const std::string& config_file, const Clock& clock) {
@@ -87,15 +81,13 @@ std::optional<store::HashListRow> find_list(const std::vector<store::HashListRow
 Status stage_list(const DataFolder& data, const hash::ListEntries& entries,
                   store::HashListRow& row) {
   const fs::path fresh = data.lists() / fmt::format("~{}~new", encoded(row.name));
-  TRY(write_durably(fresh, hash::serialise(entries)));
+  TRY(write_durably(fresh, [&](int fd) { return hash::write_list(entries, fd); }));
   const auto written = TRY(hash::HashList::open(fresh.string()));
   row.version = written.version().hex();
   row.count = entries.size();
   row.file = file_name(row.name, written.version());
   const fs::path path = data.lists() / row.file;
-  if (::rename(fresh.c_str(), path.c_str()) != 0)
-    return fail_errno("cannot rename " + fresh.string());
-  return sync_folder(data.lists());
+  return rename_durably(fresh, path);
 }
 
 void clean_up_list(const DataFolder& data, const std::string& list, const std::string& keep) {
@@ -112,8 +104,8 @@ void warn_if_unused(const config::Config& config, const std::vector<store::HashL
                     const std::string& name) {
   const auto text = read_file(config.policy.string(), 1024 * 1024);
   if (!text) return;
-  const auto parsed = policy::Policy::parse(as_text(*text), config.policy.string(),
-                                            vocabulary(config, rows));
+  const auto parsed =
+      policy::Policy::parse(as_text(*text), config.policy.string(), vocabulary(config, rows));
   if (!parsed) {
     std::fprintf(stderr,
                  "Warning: the policy has an error, so the running gate keeps its old one: %s\n",

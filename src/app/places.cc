@@ -91,22 +91,27 @@ std::string actor() {
   return "unknown";
 }
 
-Status write_durably(const fs::path& path, ByteView bytes) {
-  const fs::path fresh = path.string() + "." + random_hex(6) + ".new";
-  UniqueFd fd(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-  if (!fd) return fail_errno("cannot make " + fresh.string());
-  Status written = write_all(fd.get(), bytes);
-  if (written && ::fsync(fd.get()) != 0) written = fail_errno("cannot sync " + fresh.string());
-  if (written && ::rename(fresh.c_str(), path.c_str()) != 0)
-    written = fail_errno("cannot rename " + fresh.string());
-  if (!written) {
-    ::unlink(fresh.c_str());
-    return written;
-  }
-  UniqueFd folder(::open(path.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+Status rename_durably(const fs::path& from, const fs::path& to) {
+  if (::rename(from.c_str(), to.c_str()) != 0) return fail_errno("cannot rename " + from.string());
+  UniqueFd folder(::open(to.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!folder || ::fsync(folder.get()) != 0)
-    return fail_errno("cannot sync " + path.parent_path().string());
+    return fail_errno("cannot sync " + to.parent_path().string());
   return {};
+}
+
+Status write_durably(const fs::path& path, const std::function<Status(int fd)>& write) {
+  const fs::path fresh = path.string() + "." + random_hex(6) + ".new";
+  UniqueFd fd(::open(fresh.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (!fd) return fail_errno("cannot make " + fresh.string());
+  Status written = write(fd.get());
+  if (written && ::fsync(fd.get()) != 0) written = fail_errno("cannot sync " + fresh.string());
+  if (written) return rename_durably(fresh, path);
+  ::unlink(fresh.c_str());
+  return written;
+}
+
+Status write_durably(const fs::path& path, ByteView bytes) {
+  return write_durably(path, [&](int fd) { return write_all(fd, bytes); });
 }
 
 }  // namespace portcullis::app

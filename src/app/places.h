@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string>
 
 #include "base/fd.h"
@@ -44,5 +45,9 @@ std::string actor();
 
 // Replaces `path` so that after a power cut either the old or the new text is there, whole.
 Status write_durably(const std::filesystem::path& path, ByteView bytes);
+// The same for what `write` puts into a new file, which is open for reading and writing.
+Status write_durably(const std::filesystem::path& path, const std::function<Status(int fd)>& write);
+// Both in the same folder.
+Status rename_durably(const std::filesystem::path& from, const std::filesystem::path& to);
 
 }  // namespace portcullis::app

@@ -51,6 +51,13 @@ TEST(Files, are_replaced_whole_and_leave_nothing_behind) {
   EXPECT_EQ(as_text(*read_file(file.string(), 100)), "new and longer");
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 1);
   EXPECT_FALSE(write_durably(folder.path() / "no" / "such", as_bytes("x")));
+  const auto half = [](int fd) -> Status {
+    TRY(write_all(fd, as_bytes("half of it")));
+    return fail(Fault::limits, "no more");
+  };
+  EXPECT_FALSE(write_durably(file, half));
+  EXPECT_EQ(as_text(*read_file(file.string(), 100)), "new and longer");
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 1);
 }
 
 TEST(ConfigFile, that_is_missing_is_answered_with_how_to_make_one) {

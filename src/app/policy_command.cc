@@ -27,8 +27,8 @@ struct Options {
 Result<policy::Policy> read_policy(const config::Config& config,
                                    const std::vector<store::HashListRow>& rows) {
   const Bytes text = TRY(read_file(config.policy.string(), 1024 * 1024));
-  auto parsed = TRY(policy::Policy::parse(as_text(text), config.policy.string(),
-                                          vocabulary(config, rows)));
+  auto parsed =
+      TRY(policy::Policy::parse(as_text(text), config.policy.string(), vocabulary(config, rows)));
   for (const policy::Lint& lint : parsed.lints())
     std::fprintf(stderr, "Warning: %s: %s\n", lint.where.c_str(), lint.what.c_str());
   return parsed;

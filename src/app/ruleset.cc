@@ -67,8 +67,10 @@ std::shared_ptr<infer::Model> RulesetLoader::model(const std::string& name, bool
   return models_[name] = std::move(*loaded);
 }
 
-std::vector<scan::NamedList> RulesetLoader::open_lists(
-    const std::vector<store::HashListRow>& rows) {
+std::vector<scan::NamedList> RulesetLoader::open_lists(const std::vector<store::HashListRow>& rows,
+                                                       bool fresh) {
+  const auto before = fresh ? decltype(lists_)() : std::move(lists_);
+  lists_.clear();
   std::vector<scan::NamedList> lists;
   for (const store::HashListRow& row : rows) {
     scan::NamedList list{.name = row.name,
@@ -79,14 +81,19 @@ std::vector<scan::NamedList> RulesetLoader::open_lists(
                          .min_quality = static_cast<int>(row.min_quality),
                          .observe = row.observe};
     if (row.max_age.count() > 0) list.good_until = row.checked + row.max_age;
-    auto opened = hash::HashList::open((data_.lists() / row.file).string());
-    if (opened && opened->version().hex() != row.version)
-      opened =
-          fail(Fault::storage, "its file is not the version that was added: add the list again");
-    if (opened)
-      list.list = std::make_shared<const hash::HashList>(std::move(*opened));
-    else
-      problems_.push_back(fmt::format("list {}: {}", row.name, list.why = opened.error().what));
+    if (const auto found = before.find(row.version); found != before.end()) {
+      list.list = found->second;
+    } else {
+      auto opened = hash::HashList::open((data_.lists() / row.file).string());
+      if (opened && opened->version().hex() != row.version)
+        opened =
+            fail(Fault::storage, "its file is not the version that was added: add the list again");
+      if (opened)
+        list.list = std::make_shared<const hash::HashList>(std::move(*opened));
+      else
+        problems_.push_back(fmt::format("list {}: {}", row.name, list.why = opened.error().what));
+    }
+    if (list.list) lists_.emplace(row.version, list.list);
     lists.push_back(std::move(list));
   }
   return lists;
@@ -102,7 +109,7 @@ Result<std::shared_ptr<const scan::Ruleset>> RulesetLoader::load(
                      limits_from(config_.media.image), limits_from(config_.media.animation),
                      limits_from(config_.media.video)};
   rules.allow_audio = config_.media.allow_audio;
-  const std::vector<scan::NamedList> lists = open_lists(rows);
+  const std::vector<scan::NamedList> lists = open_lists(rows, fresh);
   services_.configure(config_.services);
 
   std::vector<std::shared_ptr<const scan::Signal>> signals;

@@ -23,8 +23,9 @@ class RulesetLoader {
                 const Clock& clock);
 
   // A model or list that cannot be loaded does not fail this: its signal is unanswered, which
-  // `problems` and the log say. A policy that cannot be read does. Models that were loaded before
-  // are kept, unless `fresh` is true.
+  // `problems` and the log say. A policy that cannot be read does. Models and
+  // lists that were loaded before and still are of the same version are kept, unless `fresh` is
+  // true.
   Result<std::shared_ptr<const scan::Ruleset>> load(const std::vector<store::HashListRow>& rows,
                                                     bool fresh);
 
@@ -34,7 +35,8 @@ class RulesetLoader {
 
  private:
   std::shared_ptr<infer::Model> model(const std::string& name, bool fresh, std::string& why);
-  std::vector<scan::NamedList> open_lists(const std::vector<store::HashListRow>& rows);
+  std::vector<scan::NamedList> open_lists(const std::vector<store::HashListRow>& rows,
+                                           bool fresh);
 
   config::Config config_;
   DataFolder data_;
@@ -43,6 +45,8 @@ class RulesetLoader {
   const Clock& clock_;
   OutsideServices services_{clock_};
   std::map<std::string, std::shared_ptr<infer::Model>> models_;
+  // By version: equal versions are equal lists.
+  std::map<std::string, std::shared_ptr<const hash::HashList>> lists_;
   std::vector<std::string> problems_;
 };
 

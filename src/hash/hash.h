@@ -1,10 +1,10 @@
 // hash/hash.h: perceptual hashes of pictures, exact and near look-up, and the formats of hash
 // lists.
 //
-// A PdqHash is a value. An ExactIndex or NearIndex is immutable once built: any thread may query
-// it, and a change of lists builds a new one (app/ swaps the pointer). Nothing here decodes
-// pictures (decoder/) or knows what a match means (policy/). No I/O, except that an index may be
-// mapped from a file that the caller names.
+// A PdqHash is a value. A HashList is immutable: any thread may query it, and a change of lists
+// opens a new one (app/ swaps the pointer). Nothing here decodes pictures (decoder/) or knows what
+// a match means (policy/). No I/O, except that a list is written to and mapped from a file that the
+// caller names.
 #pragma once
 
 #include <array>
@@ -141,16 +141,21 @@ inline constexpr std::size_t kMostBans = 100;
 std::vector<PdqHash> ban_hashes(std::span<const std::uint8_t> rgb, int width, int height,
                                 int min_quality = kMinQuality);
 
-// The flat file a list is kept in: a magic word with the format's version, the SHA-256 of what
-// follows, counts, and the sorted entries of each kind. serialise() gives the bytes (the same for
-// the same set of entries); the caller writes them beside the old file, syncs and renames.
-// HashList::open() maps and verifies everything; a truncated, changed or foreign file is an error,
-// never an empty list. A file must not be written to while it is mapped.
-Bytes serialise(ListEntries entries);
+// Writes the flat file a list is kept in: a magic word with the format's version, the SHA-256 of
+// what follows, counts, the sorted entries of each kind, and an index for near look-up
+// (list_file.cc). The same set of entries gives the same bytes. `fd` is an empty file, open for
+// reading and writing and borrowed; after an error it holds nothing of use. The caller syncs it and
+// gives it its name. Besides the entries this needs 8 bytes for each PDQ entry and some 20 MB. A PDQ
+// entry has 32 bytes in the file; from 8,000 of them on each has 64 bytes more and the file 4 MB for
+// the index, from 2,000,000 on 48 bytes and 134 MB.
+Status write_list(ListEntries entries, int fd);
 
 // One list, mapped read-only and searched in place. Immutable; any thread.
 class HashList {
  public:
+  // Maps and verifies everything; a truncated, changed or foreign file is an error, never an empty
+  // list. Reads the whole file once (10 million PDQ entries: 0.9 GB), so it belongs on a pool. The
+  // file must not be written to while it is mapped; it may be replaced or removed.
   static Result<HashList> open(const std::string& path);
   HashList(HashList&&) noexcept;
   HashList& operator=(HashList&&) noexcept;
@@ -169,7 +174,8 @@ class HashList {
     int orientation = 0;  // index into Dihedral::pdq
   };
   // The nearest entry within `radius` (0..31; 31 is PDQ's own advice) of any of the eight; nothing
-  // when the query's quality is below `min_quality`. Exact, not approximate.
+  // when the query's quality is below `min_quality`. Exact, not approximate. Of several that are
+  // equally near, the one of the first orientation.
   std::optional<Near> nearest(const Dihedral& query, int radius,
                               int min_quality = kMinQuality) const;
 

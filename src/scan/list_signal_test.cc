@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "scan/scan.h"
+#include "testing/lists.h"
 #include "testing/run_task.h"
 #include "testing/temporary_folder.h"
 #include "testing/virtual_clock.h"
@@ -24,12 +25,7 @@ hash::PdqHash near(int distance) {
 class ListSignalTest : public ::testing::Test {
  protected:
   NamedList list(std::string name, const hash::ListEntries& entries) {
-    const auto file = folder_.write(name + ".list", ByteView(hash::serialise(entries)));
-    auto opened = hash::HashList::open(file.string());
-    EXPECT_TRUE(opened) << opened.error().what;
-    return {.name = std::move(name),
-            .list = std::make_shared<const hash::HashList>(*std::move(opened)),
-            .why = {}};
+    return {.name = std::move(name), .list = testing::list_of(entries), .why = {}};
   }
   NamedList near_list(std::string name) {
     return list(std::move(name), {.sha256 = {}, .sha1 = {}, .md5 = {}, .pdq = {near(0)}});

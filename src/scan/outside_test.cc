@@ -4,6 +4,7 @@
 
 #include "scan/scan.h"
 #include "testing/fake_decoders.h"
+#include "testing/lists.h"
 #include "testing/run_task.h"
 #include "testing/temporary_folder.h"
 #include "testing/virtual_clock.h"
@@ -100,10 +101,7 @@ class OutsideTest : public ::testing::Test {
     auto parsed = policy::Policy::parse(text, "policy.toml",
                                         {.lists = {"known"}, .service_labels = {{"fake", {}}}});
     ASSERT_TRUE(parsed) << parsed.error().what;
-    const auto file = folder_.write(
-        "known.list", ByteView(hash::serialise({.sha256 = {sha256_of(as_bytes("picture bad"))}})));
-    const auto list =
-        std::make_shared<const hash::HashList>(std::move(*hash::HashList::open(file.string())));
+    const auto list = testing::list_of({.sha256 = {sha256_of(as_bytes("picture bad"))}});
     const std::vector<std::shared_ptr<const Signal>> signals{
         service_, list_signal(parsed->signals()[1], {{"known", list, {}}}, pool_)};
     const image::Rules rules_of_pictures{

@@ -6,6 +6,7 @@
 
 #include "testing/fake_decoders.h"
 #include "testing/fake_model.h"
+#include "testing/lists.h"
 #include "testing/run_task.h"
 #include "testing/temporary_folder.h"
 #include "testing/virtual_clock.h"
@@ -100,10 +101,7 @@ class ScanTest : public ::testing::Test {
   }
 
   void add_list(const hash::ListEntries& entries) {
-    const auto file = folder_.write("test.list", ByteView(hash::serialise(entries)));
-    auto opened = hash::HashList::open(file.string());
-    ASSERT_TRUE(opened) << opened.error().what;
-    lists_ = {{"csam/test", std::make_shared<const hash::HashList>(std::move(*opened)), {}}};
+    lists_ = {{"csam/test", testing::list_of(entries), {}}};
   }
 
   Screening scan(std::string_view bytes, Memory* memory = nullptr, Reuse reuse = Reuse::yes) {
@@ -180,12 +178,8 @@ TEST_F(ScanTest, an_exact_match_that_policy_does_not_refuse_still_asks_everythin
 
 TEST_F(ScanTest, an_exact_match_does_not_hide_a_near_match_that_an_earlier_rule_looks_for) {
   add_list({.pdq = {testing::fingerprint_of("bad").pdq[0]}});
-  const auto banned = folder_.write(
-      "banned.list", ByteView(hash::serialise({.sha256 = {sha256_of(as_bytes("picture bad"))}})));
   lists_.push_back(
-      {"banned",
-       std::make_shared<const hash::HashList>(std::move(*hash::HashList::open(banned.string()))),
-       {}});
+      {"banned", testing::list_of({.sha256 = {sha256_of(as_bytes("picture bad"))}}), {}});
   std::string text(kPolicy);
   text.insert(text.find("[[rule]]"),
               "[[signal]]\nname = \"banned\"\nkind = \"list\"\nlists = [\"banned\"]\n");
