@@ -44,7 +44,6 @@ class ListSignalTest : public ::testing::Test {
     return testing::run_task(signal->ask(question, clock_.steady() + std::chrono::seconds(30)));
   }
 
-  testing::TemporaryFolder folder_;
   testing::VirtualClock clock_;
   Pool pool_{"test", 1};
   Digests digests_ = digests_of(as_bytes("a picture"));
