@@ -1,6 +1,8 @@
 #include "decoder/containers.h"
 
 #include <algorithm>
+#include <array>
+#include <optional>
 
 namespace portcullis::decoder {
 
@@ -23,7 +25,78 @@ std::size_t skip_sub_blocks(ByteView bytes, std::size_t place) {
   return bytes.size() + 1;
 }
 
+// `length` bytes, the highest first; they must be there.
+std::uint64_t number(ByteView bytes, std::size_t place, std::size_t length) {
+  std::uint64_t value = 0;
+  for (std::size_t i = 0; i < length; ++i) value = value << 8 | at(bytes, place + i);
+  return value;
+}
+
+// A box of ISO/IEC 14496-12.
+struct Box {
+  std::string_view kind;
+  ByteView content;
+};
+
+// Takes the first box off `rest`; nothing when it does not fit.
+std::optional<Box> take_box(ByteView& rest) {
+  if (rest.size() < 8) return std::nullopt;
+  std::uint64_t size = number(rest, 0, 4);
+  std::size_t head = 8;
+  if (size == 1) {
+    if (rest.size() < 16) return std::nullopt;
+    size = number(rest, 8, 8);
+    head = 16;
+  } else if (size == 0) {
+    size = rest.size();  // to the end
+  }
+  if (size < head || size > rest.size()) return std::nullopt;
+  const Box box{as_text(rest.subspan(4, 4)), rest.subspan(head, size - head)};
+  rest = rest.subspan(size);
+  return box;
+}
+
+// An entry of "iinf". Older versions of it cannot say what an item is.
+bool is_known_item(const Box& box) {
+  constexpr std::array<std::string_view, 8> kKnown{"av01", "grid", "iden", "iovl",
+                                                   "tmap", "Exif", "mime", "uri "};
+  if (box.kind != "infe" || box.content.size() < 4) return false;
+  const unsigned version = at(box.content, 0);
+  if (version != 2 && version != 3) return false;
+  const std::size_t place = version == 2 ? 8 : 10;  // after flags, number and protection
+  return box.content.size() >= place + 4 &&
+         std::ranges::find(kKnown, as_text(box.content.subspan(place, 4))) != kKnown.end();
+}
+
+bool are_known_items(ByteView iinf) {
+  if (iinf.empty()) return false;
+  const std::size_t head = at(iinf, 0) == 0 ? 6 : 8;
+  if (iinf.size() < head) return false;
+  for (ByteView rest = iinf.subspan(head); !rest.empty();)
+    if (const auto item = take_box(rest); !item || !is_known_item(*item)) return false;
+  return true;
+}
+
 }  // namespace
+
+bool holds_only_av1(ByteView bytes) {
+  bool has_items = false;
+  for (ByteView rest = bytes; !rest.empty();) {
+    const auto box = take_box(rest);
+    // What follows the last box is no concern of libheif's either, once there was a picture.
+    if (!box) return has_items;
+    if (box->kind != "meta") continue;
+    if (box->content.size() < 4) return false;
+    for (ByteView inner = box->content.subspan(4); !inner.empty();) {
+      const auto part = take_box(inner);
+      if (!part) return false;
+      if (part->kind != "iinf") continue;
+      if (!are_known_items(part->content)) return false;
+      has_items = true;
+    }
+  }
+  return has_items;
+}
 
 bool is_animated_png(ByteView bytes) {
   for (std::size_t place = 8; place + 12 <= bytes.size();) {

@@ -25,6 +25,11 @@ bool is_progressive_jpeg(ByteView bytes);
 // Whether a still WebP's picture is in a VP8L chunk.
 bool is_lossless_webp(ByteView bytes);
 
+// Whether everything in an AVIF's "meta" boxes is AV1, put together of AV1, or metadata. A brand
+// says "avif" of whatever its writer likes, and libheif then hands HEVC to a decoder that is never
+// to see a stranger's bytes. False for boxes that are damaged or none.
+bool holds_only_av1(ByteView bytes);
+
 // Where the JPEG segment that begins at `place` (its 0xFF) ends; 0 when there is no well-formed
 // one.
 std::size_t jpeg_segment_end(ByteView bytes, std::size_t place);

@@ -13,6 +13,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   is_animated_png(bytes);
   is_progressive_jpeg(bytes);
   is_lossless_webp(bytes);
+  holds_only_av1(bytes);
+  for (std::size_t place = 2, end = 0; (end = jpeg_segment_end(bytes, place)) != 0; place = end)
+    if (end > size || end < place + 4) std::abort();
   const GifBlocks gif = walk_gif(bytes);
   if (gif.frames > size / 11 || (gif.whole && size < 14)) std::abort();
   return 0;

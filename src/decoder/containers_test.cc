@@ -72,5 +72,54 @@ TEST(Webp, is_lossless_by_its_picture_chunk) {
   EXPECT_FALSE(is_lossless_webp(as_bytes("RIFF\0\0\0\0WEBPVP8X\xFF\xFF\xFF\xFFxVP8L"sv)));
 }
 
+// A box of ISO base media.
+std::string box(std::string_view kind, std::string_view content) {
+  const auto size = static_cast<std::uint32_t>(content.size() + 8);
+  std::string text;
+  for (const unsigned shift : {24U, 16U, 8U, 0U}) text += static_cast<char>(size >> shift);
+  return joined({text, kind, content});
+}
+// An entry of "iinf" in its second version: flags, number, protection, kind, no name.
+std::string item(std::string_view kind) {
+  return box("infe", joined({"\2\0\0\0\0\1\0\0"sv, kind, "\0"sv}));
+}
+// The parts of an AVIF that say what is in it.
+std::string avif_of(std::string_view items) {
+  return joined({box("ftyp", "avif\0\0\0\0avifmif1miaf"sv),
+                 box("meta", joined({"\0\0\0\0"sv, box("hdlr", "pict"),
+                                     box("iinf", joined({"\0\0\0\0\0\1"sv, items}))})),
+                 box("mdat", "coded")});
+}
+
+TEST(Avif, holds_only_av1_when_every_item_says_so) {
+  const std::string av1 = avif_of(item("av01"));
+  const struct {
+    const char* name;
+    std::string bytes;
+    bool is_taken;
+  } cases[] = {
+      {"one picture", av1, true},
+      {"in tiles, with metadata",
+       avif_of(joined({item("av01"), item("grid"), item("Exif"), item("mime")})), true},
+      {"entries of the third version", avif_of(box("infe", "\3\0\0\0\0\0\0\1\0\0av01\0"sv)), true},
+      {"cut in its coded data", av1.substr(0, av1.size() - 2), true},
+      {"a box to the end of the file", joined({av1, "\0\0\0\0free and more"sv}), true},
+      {"HEVC", avif_of(item("hvc1")), false},
+      {"HEVC beside AV1", avif_of(joined({item("av01"), item("hvc1")})), false},
+      {"HEVC with parameters in band", avif_of(item("hev1")), false},
+      {"JPEG", avif_of(item("jpeg")), false},
+      {"a kind that is none", avif_of(item("\0\0\0\0"sv)), false},
+      {"a second description with HEVC", joined({av1, avif_of(item("hvc1"))}), false},
+      {"entries that cannot say what they are", avif_of(box("infe", "\1\0\0\0\0\1\0\0av01\0"sv)),
+       false},
+      {"something else among the entries", avif_of(joined({item("av01"), box("free", "")})), false},
+      {"an entry that is too long", avif_of(joined({"\0\0\1\0infe"sv, item("av01")})), false},
+      {"no entries", joined({box("ftyp", "avif"), box("meta", "\0\0\0\0"sv)}), false},
+      {"cut in its description", av1.substr(0, 60), false},
+      {"nothing", "", false},
+  };
+  for (const auto& c : cases) EXPECT_EQ(holds_only_av1(as_bytes(c.bytes)), c.is_taken) << c.name;
+}
+
 }  // namespace
 }  // namespace portcullis::decoder

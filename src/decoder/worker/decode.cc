@@ -214,6 +214,7 @@ Format format_of(ByteView bytes, const WireJob& job) {
   if (bytes.empty()) throw NotTaken{"validate-file-empty", "no bytes"};
   auto format = sniff(bytes.first(std::min(bytes.size(), kSniffBytes)));
   if (format == Format::png && is_animated_png(bytes)) format = Format::apng;
+  if (format == Format::avif && !holds_only_av1(bytes)) format.reset();
   if (!format) throw NotTaken{"command-failure", "none of the known formats"};
   const auto is_allowed = [&](Format one) {
     return (job.formats >> static_cast<unsigned>(one) & 1) != 0;
