@@ -2,7 +2,9 @@
 
 #include <turbojpeg.h>
 
+#include <algorithm>
 #include <memory>
+#include <span>
 
 #include "decoder/containers.h"
 #include "decoder/worker/pictures.h"
@@ -28,6 +30,25 @@ int turn_for(int orientation) {
   return kTurns[orientation];
 }
 
+// Differences of DC have codes for 11 bits, AC coefficients for 10 (ITU-T T.81, F.1.2). A file
+// whose own codes go further can be read, but libjpeg-turbo's fast encoder would write such a
+// coefficient without looking and without a code, and all that follows would be read as something
+// else than what was screened. `transform->data` is told.
+int check_row(short* coefficients, tjregion row, tjregion, int, int, tjtransform* transform) {
+  constexpr int kMost = 1023;
+  const auto count = static_cast<std::ptrdiff_t>(row.w) * row.h;
+  const auto [least, most] = std::ranges::minmax(std::span(coefficients, coefficients + count));
+  if (least >= -kMost && most <= kMost) return 0;
+  for (std::ptrdiff_t i = 0; i < count; ++i) {
+    const bool is_dc = i % 64 == 0;
+    if (coefficients[i] > kMost || coefficients[i] < (is_dc ? -kMost - 1 : -kMost)) {
+      *static_cast<bool*>(transform->data) = false;
+      return -1;
+    }
+  }
+  return 0;
+}
+
 }  // namespace
 
 std::optional<Bytes> rebuild_jpeg(ByteView bytes, int orientation) {
@@ -37,11 +58,15 @@ std::optional<Bytes> rebuild_jpeg(ByteView bytes, int orientation) {
   transform.op = turn_for(orientation);
   transform.options = TJXOPT_COPYNONE | TJXOPT_PERFECT;
   if (is_progressive_jpeg(bytes)) transform.options |= TJXOPT_PROGRESSIVE;
+  bool can_be_coded = true;
+  transform.customFilter = check_row;
+  transform.data = &can_be_coded;
   unsigned char* buffer = nullptr;
   unsigned long size = 0;
   const int failed = tjTransform(handle.get(), reinterpret_cast<const unsigned char*>(bytes.data()),
                                  bytes.size(), 1, &buffer, &size, &transform, TJFLAG_LIMITSCANS);
   const std::unique_ptr<unsigned char, FreeBuffer> owned(buffer);
+  if (!can_be_coded) return std::nullopt;
   // A warning (stray bytes between segments, as some cameras write) leaves a whole new stream of
   // what could be read, which is also what was looked at. Without its end there is none, e.g. when
   // a turn would lose pixels at an edge.

@@ -143,8 +143,9 @@ bool holds_frames(Format format) {
 }
 
 // Read again as a stranger's would be: an encoder's word is not enough, for libvips's AVIF saver
-// says nothing when the codec behind it fails.
-void check_made(const Made& made) {
+// says nothing when the codec behind it fails. WebP's puts frames that are alike into one, shown
+// for as long as all of them; `made` then says how many there are.
+void check_made(Made& made) {
   if (made.format == Format::apng) {
     const auto again = read_apng(made.bytes, UINT32_MAX);
     if (!again || again->width != static_cast<std::uint32_t>(made.width) ||
@@ -156,9 +157,11 @@ void check_made(const Made& made) {
   const auto seen = sniff(ByteView(made.bytes).first(std::min(made.bytes.size(), kSniffBytes)));
   if (seen != made.format) throw NotTaken{"command-failure", "the new picture is none"};
   const VImage header = open_header(made.format, made.bytes);
-  if (header.width() != made.width || header.height() != made.height ||
-      frames_of(header) != static_cast<std::uint32_t>(made.frames))
+  const int frames = static_cast<int>(frames_of(header));
+  if (header.width() != made.width || header.height() != made.height || frames > made.frames ||
+      (frames < made.frames && made.format != Format::webp))
     throw NotTaken{"command-failure", "the new picture has another size"};
+  made.frames = frames;
 }
 
 }  // namespace
