@@ -1,7 +1,6 @@
 // The pool with real, locked-in workers, some of which misbehave on purpose.
 #include <gtest/gtest.h>
 #include <poll.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -13,6 +12,7 @@
 
 #include "decoder/decoder.h"
 #include "decoder/worker/lock_in.h"
+#include "testing/memory_file.h"
 
 namespace portcullis::decoder {
 namespace {
@@ -26,12 +26,6 @@ const std::filesystem::path kMisbehaving =
 constexpr std::string_view kPixel(
     "GIF89a\x01\0\x01\0\x80\0\0\xFF\xFF\xFF\0\0\0\x2C\0\0\0\0\x01\0\x01\0\0\x02\x02\x44\x01\0;",
     35);
-
-UniqueFd file_of(std::string_view bytes) {
-  UniqueFd fd(::memfd_create("picture", MFD_CLOEXEC));
-  PORTCULLIS_CHECK(write_all(fd.get(), as_bytes(bytes)).has_value());
-  return fd;
-}
 
 class PoolTest : public ::testing::Test {
  protected:
@@ -50,7 +44,7 @@ class PoolTest : public ::testing::Test {
 
   Result<Decoded> decode(Pool& pool, std::string_view bytes, std::string owner = "",
                          Priority priority = Priority::upload) {
-    const UniqueFd fd = file_of(bytes);
+    const UniqueFd fd = testing::memory_file(as_bytes(bytes));
     Job job;
     job.fd = fd.get();
     job.size = bytes.size();
@@ -90,7 +84,7 @@ TEST_F(PoolTest, what_is_no_picture_is_the_clients_fault_and_costs_no_worker) {
 
 TEST_F(PoolTest,
        Invariant4_a_worker_that_ends_in_the_middle_is_unanswered_and_the_next_picture_is_decoded) {
-  const auto workers = pool(1, std::chrono::seconds(5));
+  const auto workers = pool(1, std::chrono::minutes(2));
   const struct {
     const char* name;
     std::string bytes;
@@ -124,7 +118,7 @@ TEST_F(PoolTest, no_free_worker_in_time_is_busy_and_not_an_answer) {
   const auto workers = pool(1, std::chrono::seconds(3));
   std::thread hog([&] { (void)decode(*workers, "hang"); });
   while (workers->health().busy == 0) std::this_thread::yield();
-  const UniqueFd fd = file_of(kPixel);
+  const UniqueFd fd = testing::memory_file(as_bytes(kPixel));
   Job job{.fd = fd.get(), .size = kPixel.size(), .formats = 0x3F};
   const auto decoded = workers->decode(job, clock_.steady());
   ASSERT_FALSE(decoded);
@@ -214,6 +208,26 @@ TEST_F(PoolTest, a_worker_that_ended_while_idle_costs_no_answer) {
   const auto decoded = decode(*workers, kPixel);
   EXPECT_TRUE(decoded) << decoded.error().what;
   EXPECT_EQ(workers->health().died, 1u);
+}
+
+// As the kernel does when memory runs out.
+TEST_F(PoolTest, Invariant4_who_is_killed_at_work_costs_one_answer) {
+  const auto workers = pool(1, std::chrono::minutes(5));
+  for (const bool keeper_too : {false, true}) {
+    Result<Decoded> cut_off = fail(Fault::us, "not asked yet");
+    std::thread at_work([&] { cut_off = decode(*workers, "hang"); });
+    while (workers->health().busy == 0) std::this_thread::yield();
+    const pid_t keeper = children_of(::getpid()).at(0);
+    end(keeper_too ? keeper : children_of(keeper).at(0));
+    at_work.join();
+    ASSERT_FALSE(cut_off) << keeper_too;
+    EXPECT_EQ(cut_off.error().fault, Fault::upstream) << keeper_too;
+    EXPECT_EQ(cut_off.error().code, "decoder-unanswered") << keeper_too;
+    const auto next = decode(*workers, kPixel);
+    EXPECT_TRUE(next) << keeper_too << ": " << next.error().what;
+  }
+  EXPECT_EQ(workers->health().timed_out, 0u);
+  EXPECT_EQ(workers->health().busy, 0u);
 }
 
 TEST_F(PoolTest, Invariant4_without_its_keeper_the_pool_starts_another) {

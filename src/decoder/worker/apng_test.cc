@@ -3,37 +3,22 @@
 
 #include <gtest/gtest.h>
 
-#include <boost/crc.hpp>
-
-#include "decoder/worker/views.h"
-#include "testing/pictures.h"
+#include "testing/decoding.h"
 
 namespace portcullis::decoder {
 namespace {
 
+using testing::any_job;
 using testing::bytes_of;
+using testing::code_of;
 using testing::difference;
 using testing::holds;
+using testing::kSecret;
 using testing::landscape;
+using testing::png_chunk;
+using testing::put;
+using testing::put_number;
 using vips::VImage;
-
-constexpr std::string_view kSecret = "SECRET-PAYLOAD-7f3a";
-
-void put(Bytes& into, std::uint32_t value) {
-  for (const unsigned shift : {24U, 16U, 8U, 0U})
-    into.push_back(static_cast<std::byte>(value >> shift));
-}
-void put(Bytes& into, ByteView bytes) { into.insert(into.end(), bytes.begin(), bytes.end()); }
-Bytes chunk(std::string_view kind, ByteView content) {
-  Bytes bytes;
-  put(bytes, static_cast<std::uint32_t>(content.size()));
-  put(bytes, as_bytes(kind));
-  put(bytes, content);
-  boost::crc_32_type crc;
-  crc.process_bytes(bytes.data() + 4, bytes.size() - 4);
-  put(bytes, crc.checksum());
-  return bytes;
-}
 
 // The chunks of one kind in a PNG, together.
 Bytes content_of(const Bytes& png, std::string_view wanted) {
@@ -76,68 +61,42 @@ Bytes apng(const std::vector<Part>& parts, const VImage* poster = nullptr, ByteV
   };
   const Bytes first = png(poster != nullptr ? *poster : parts[0].picture);
   Bytes bytes(first.begin(), first.begin() + 8);
-  put(bytes, chunk("IHDR", content_of(first, "IHDR")));
+  put(bytes, png_chunk("IHDR", content_of(first, "IHDR")));
   Bytes control;
-  put(control, announced.value_or(static_cast<std::uint32_t>(parts.size())));
-  put(control, 3);
-  put(bytes, chunk("acTL", control));
+  put_number(control, announced.value_or(static_cast<std::uint32_t>(parts.size())));
+  put_number(control, 3);
+  put(bytes, png_chunk("acTL", control));
   put(bytes, more);
-  if (poster != nullptr) put(bytes, chunk("IDAT", content_of(first, "IDAT")));
+  if (poster != nullptr) put(bytes, png_chunk("IDAT", content_of(first, "IDAT")));
   std::uint32_t sequence = 0;
   for (const Part& part : parts) {
     Bytes frame;
-    put(frame, sequence++);
-    put(frame, static_cast<std::uint32_t>(part.picture.width()));
-    put(frame, static_cast<std::uint32_t>(part.picture.height()));
-    put(frame, part.x);
-    put(frame, part.y);
-    put(frame, part.delay << 16 | 1000);
+    put_number(frame, sequence++);
+    put_number(frame, static_cast<std::uint32_t>(part.picture.width()));
+    put_number(frame, static_cast<std::uint32_t>(part.picture.height()));
+    put_number(frame, part.x);
+    put_number(frame, part.y);
+    put_number(frame, part.delay << 16 | 1000);
     frame.push_back(static_cast<std::byte>(part.dispose));
     frame.push_back(static_cast<std::byte>(part.blend));
-    put(bytes, chunk("fcTL", frame));
+    put(bytes, png_chunk("fcTL", frame));
     const Bytes data = content_of(png(part.picture), "IDAT");
     if (sequence == 1 && poster == nullptr) {
-      put(bytes, chunk("IDAT", data));
+      put(bytes, png_chunk("IDAT", data));
       continue;
     }
     Bytes numbered;
-    put(numbered, sequence++);
+    put_number(numbered, sequence++);
     put(numbered, data);
-    put(bytes, chunk("fdAT", numbered));
+    put(bytes, png_chunk("fdAT", numbered));
   }
-  put(bytes, chunk("IEND", {}));
+  put(bytes, png_chunk("IEND", {}));
   return bytes;
-}
-
-WireJob any_job() {
-  WireJob job;
-  job.formats = 0x1FF;
-  job.want_fingerprints = job.want_rendition = 1;
-  job.view_count = 1;
-  job.views[0] = {64, 64, 56, 56};
-  job.image = {4'000, 4'000, 4'000'000, 10'000'000, 1};
-  job.animation = {1'000, 1'000, 500'000, 10'000'000, 50};
-  return job;
-}
-
-std::string code_of(ByteView bytes, const WireJob& job = any_job()) {
-  try {
-    (void)do_job(bytes, job);
-    return "";
-  } catch (const NotTaken& reason) {
-    return reason.code;
-  } catch (const vips::VError&) {
-    vips_error_clear();
-    return "command-failure";
-  }
 }
 
 Frames decoded(ByteView bytes) { return decode_apng(*read_apng(bytes, 100)); }
 
-class ApngTest : public ::testing::Test {
- protected:
-  static void SetUpTestSuite() { start_vips(); }
-};
+class ApngTest : public testing::WorkerTest {};
 
 TEST_F(ApngTest, frames_are_what_is_shown_after_disposal_and_blending) {
   const VImage red = with_alpha(plain(40, 30, {200, 0, 0})),
@@ -213,10 +172,10 @@ TEST_F(ApngTest, comes_back_with_the_same_pixels_delays_and_plays) {
 TEST_F(ApngTest, loses_everything_but_its_frames) {
   Bytes text(8, std::byte{'C'});  // a name, a zero, the text
   text[7] = std::byte{0};
-  put(text, as_bytes(kSecret));
+  put(text, kSecret);
   const VImage image = landscape(60, 40), poster = plain(60, 40, {1, 2, 3});
-  Bytes bytes = apng({{image}, {plain(60, 40, {90, 80, 70})}}, &poster, chunk("tEXt", text));
-  put(bytes, as_bytes(kSecret));
+  Bytes bytes = apng({{image}, {plain(60, 40, {90, 80, 70})}}, &poster, png_chunk("tEXt", text));
+  put(bytes, kSecret);
   ASSERT_TRUE(holds(bytes, kSecret));
   const Done done = do_job(bytes, any_job());
   EXPECT_FALSE(holds(done.rendition.bytes, kSecret));

@@ -1,24 +1,24 @@
 // Pictures of every kind through real, locked-in workers with the memory they really have: what a
 // codec asks of the kernel, and how much, shows only there.
 #include <gtest/gtest.h>
-#include <sys/mman.h>
 
 #include <cmath>
 #include <set>
 
 #include "decoder/worker/lock_in.h"
 #include "decoder/worker/pictures.h"
-#include "testing/pictures.h"
+#include "testing/decoding.h"
+#include "testing/memory_file.h"
 
 namespace portcullis::decoder {
 namespace {
 
 using testing::bytes_of;
+using testing::deep;
 using testing::landscape;
+using testing::option;
 using vips::VImage;
 using vips::VOption;
-
-VOption* option() { return VImage::option(); }
 
 // Some detail everywhere: flat pictures let encoders take short cuts.
 VImage textured(int width, int height) {
@@ -29,11 +29,6 @@ VImage textured(int width, int height) {
       .copy_memory();
 }
 VImage with_alpha(const VImage& image) { return image.bandjoin(image.extract_band(1)); }
-VImage deep(const VImage& image) {
-  return (image.cast(VIPS_FORMAT_USHORT) * 257)
-      .cast(VIPS_FORMAT_USHORT)
-      .copy(option()->set("interpretation", VIPS_INTERPRETATION_RGB16));
-}
 VOption* av1() {
   return option()->set("compression", VIPS_FOREIGN_HEIF_COMPRESSION_AV1)->set("effort", 0);
 }
@@ -92,10 +87,8 @@ const Kind kKinds[] = {
     {"animated webp", [](const VImage& i) { return bytes_of(frames(i, 5).webpsave_buffer()); }},
 };
 
-class LockedTest : public ::testing::Test {
+class LockedTest : public testing::WorkerTest {
  protected:
-  static void SetUpTestSuite() { start_vips(); }
-
   std::unique_ptr<Pool> pool(std::uint64_t memory) {
     Options options;
     options.program = std::filesystem::path(PORTCULLIS_BINARY_DIR) / "portcullis-decoder";
@@ -107,8 +100,7 @@ class LockedTest : public ::testing::Test {
   }
 
   Result<Decoded> decode(Pool& pool, ByteView bytes) {
-    const UniqueFd fd(::memfd_create("picture", MFD_CLOEXEC));
-    PORTCULLIS_CHECK(write_all(fd.get(), bytes).has_value());
+    const UniqueFd fd = testing::memory_file(bytes);
     Job job{.fd = fd.get(), .size = bytes.size(), .formats = 0x3F};
     job.image = job.animation = {20'000, 20'000, 100'000'000, 1'000'000'000, 1'000};
     job.views = {{256, 256, 224, 224}};

@@ -1,12 +1,13 @@
 #include <gmock/gmock.h>
 
 #include "decoder/blurhash.h"
-#include "decoder/worker/views.h"
-#include "testing/pictures.h"
+#include "testing/decoding.h"
 
 namespace portcullis::decoder {
 namespace {
 
+using testing::bytes_of;
+using testing::opened;
 using vips::VImage;
 using Kind = Operation::Kind;
 
@@ -32,28 +33,13 @@ VImage gradient(int width, int height, int bands) {
       .copy_memory();
 }
 
-Bytes saved(VipsBlob* blob) {
-  std::size_t size = 0;
-  const auto* data = static_cast<const std::byte*>(vips_blob_get(blob, &size));
-  Bytes bytes(data, data + size);
-  vips_area_unref(VIPS_AREA(blob));
-  return bytes;
-}
-
-VImage opened(const Bytes& bytes) {
-  return VImage::new_from_buffer(bytes.data(), bytes.size(), "").copy_memory();
-}
-
-class Variants : public ::testing::Test {
- protected:
-  static void SetUpTestSuite() { start_vips(); }
-};
+class Variants : public testing::WorkerTest {};
 
 TEST_F(Variants, of_each_format_are_made_in_each_format) {
   const VImage clear = gradient(300, 200, 4);
-  const Bytes originals[] = {saved(gradient(300, 200, 3).jpegsave_buffer()),
-                             saved(clear.pngsave_buffer()), saved(clear.webpsave_buffer()),
-                             saved(clear.gifsave_buffer())};
+  const Bytes originals[] = {bytes_of(gradient(300, 200, 3).jpegsave_buffer()),
+                             bytes_of(clear.pngsave_buffer()), bytes_of(clear.webpsave_buffer()),
+                             bytes_of(clear.gifsave_buffer())};
   for (const Bytes& original : originals)
     for (const Format format :
          {Format::jpeg, Format::png, Format::webp, Format::gif, Format::avif, Format::jxl}) {
@@ -73,7 +59,7 @@ TEST_F(Variants, of_each_format_are_made_in_each_format) {
 TEST_F(Variants, show_the_picture_smaller) {
   const VImage image = gradient(400, 300, 3);
   for (const Kernel kernel : {Kernel::lanczos2, Kernel::lanczos3, Kernel::mitchell}) {
-    const Done done = do_job(saved(image.pngsave_buffer()),
+    const Done done = do_job(bytes_of(image.pngsave_buffer()),
                              variant_job({{Kind::fit, kernel, 100, 0, 0}}, Format::png));
     const VImage expected = gradient(100, 75, 3);
     EXPECT_LT((opened(done.rendition.bytes) - expected).abs().max(), 8);
@@ -86,8 +72,8 @@ TEST_F(Variants, average_all_pixels) {
   VImage sparse = ((x.extract_band(0) % 8) == 0) & ((x.extract_band(1) % 8) == 0);
   const VImage image = sparse.bandjoin(sparse).bandjoin(sparse);
   const Bytes png =
-      saved(image.copy(VImage::option()->set("interpretation", VIPS_INTERPRETATION_sRGB))
-                .pngsave_buffer());
+      bytes_of(image.copy(VImage::option()->set("interpretation", VIPS_INTERPRETATION_sRGB))
+                   .pngsave_buffer());
   for (const Kernel kernel : {Kernel::lanczos2, Kernel::lanczos3, Kernel::mitchell}) {
     const Done done = do_job(png, variant_job({{Kind::fit, kernel, 32, 0, 0}}, Format::png));
     EXPECT_LT(opened(done.rendition.bytes).max(), 40);
@@ -100,7 +86,7 @@ TEST_F(Variants, of_transparent_pictures_lose_no_colour_at_the_edges) {
   VImage image = red.extract_band(0, VImage::option()->set("n", 3)).bandjoin(mask);
   image = image.cast(VIPS_FORMAT_UCHAR)
               .copy(VImage::option()->set("interpretation", VIPS_INTERPRETATION_sRGB));
-  const Done done = do_job(saved(image.pngsave_buffer()),
+  const Done done = do_job(bytes_of(image.pngsave_buffer()),
                            variant_job({{Kind::fit, Kernel::lanczos3, 16, 0, 0}}, Format::png));
   const VImage small = opened(done.rendition.bytes);
   ASSERT_EQ(small.bands(), 4);
@@ -112,7 +98,7 @@ TEST_F(Variants, over_white_where_the_format_has_no_transparency) {
   VImage image = (gradient(32, 32, 4) * 0)
                      .cast(VIPS_FORMAT_UCHAR)
                      .copy(VImage::option()->set("interpretation", VIPS_INTERPRETATION_sRGB));
-  const Done done = do_job(saved(image.pngsave_buffer()), variant_job({}, Format::jpeg));
+  const Done done = do_job(bytes_of(image.pngsave_buffer()), variant_job({}, Format::jpeg));
   EXPECT_GT(opened(done.rendition.bytes).min(), 250);
 }
 
@@ -121,7 +107,7 @@ TEST_F(Variants, of_animations_move_where_the_format_can_and_show_the_first_fram
   VImage both = first.join(first.invert(), VIPS_DIRECTION_VERTICAL).copy_memory().copy();
   both.set(VIPS_META_PAGE_HEIGHT, 60);
   both.set("delay", std::vector<int>{70, 130});
-  const Bytes gif = saved(both.gifsave_buffer());
+  const Bytes gif = bytes_of(both.gifsave_buffer());
   const Operation smaller{Kind::fit, Kernel::lanczos2, 40, 0, 0};
   for (const Format format : {Format::gif, Format::webp}) {
     const Done done = do_job(gif, variant_job({smaller}, format));
@@ -149,7 +135,7 @@ TEST_F(Variants, crop_the_middle_and_blur) {
                      .bandjoin(stripes)
                      .cast(VIPS_FORMAT_UCHAR)
                      .copy(VImage::option()->set("interpretation", VIPS_INTERPRETATION_sRGB));
-  const Bytes png = saved(image.pngsave_buffer());
+  const Bytes png = bytes_of(image.pngsave_buffer());
   const Done cropped =
       do_job(png, variant_job({{Kind::crop, Kernel::lanczos2, 1, 1, 0}}, Format::png));
   EXPECT_EQ(opened(cropped.rendition.bytes).min(), 100);
@@ -164,7 +150,7 @@ TEST_F(Variants, crop_the_middle_and_blur) {
 TEST_F(Variants, of_an_upload_are_made_while_the_whole_is_looked_at) {
   WireJob job = variant_job({{Kind::crop, Kernel::lanczos2, 1, 1, 0}}, std::nullopt);
   job.want_fingerprints = 1;
-  const Bytes jpeg = saved(gradient(300, 200, 3).jpegsave_buffer());
+  const Bytes jpeg = bytes_of(gradient(300, 200, 3).jpegsave_buffer());
   const Done done = do_job(jpeg, job);
   WireJob whole = variant_job({}, std::nullopt);
   whole.want_fingerprints = 1;
@@ -193,7 +179,7 @@ class Smaller : public Variants {
 
 TEST_F(Smaller, pictures_have_the_size_and_looks_of_those_made_of_the_whole) {
   for (const auto& [width, height] : {std::pair(1001, 777), {640, 480}, {2000, 300}}) {
-    const Bytes jpeg = saved(testing::landscape(width, height).jpegsave_buffer());
+    const Bytes jpeg = bytes_of(testing::landscape(width, height).jpegsave_buffer());
     const hash::PdqHash looks = looks_of(jpeg);
     for (const std::uint32_t side : {16u, 50u, 96u, 160u, 300u}) {
       const WireJob job = small_job(side, looks);
@@ -210,7 +196,7 @@ TEST_F(Smaller, pictures_have_the_size_and_looks_of_those_made_of_the_whole) {
 }
 
 TEST_F(Smaller, coefficients_are_left_out_only_when_twice_the_size_remains) {
-  const Bytes jpeg = saved(testing::landscape(1600, 800).jpegsave_buffer());
+  const Bytes jpeg = bytes_of(testing::landscape(1600, 800).jpegsave_buffer());
   const WireJob any = variant_job({}, std::nullopt);
   const Head head = read_head(jpeg, any);
   const struct {
@@ -229,7 +215,7 @@ TEST_F(Smaller, coefficients_are_left_out_only_when_twice_the_size_remains) {
 
 // Whatever the fewer coefficients show: unless it is what was screened, the whole is decoded.
 TEST_F(Smaller, pictures_that_do_not_look_like_the_whole_are_made_of_the_whole) {
-  const Bytes jpeg = saved(testing::landscape(1200, 900).jpegsave_buffer());
+  const Bytes jpeg = bytes_of(testing::landscape(1200, 900).jpegsave_buffer());
   hash::PdqHash other = looks_of(jpeg);
   for (auto& word : other.words) word = ~word;
   WireJob job = small_job(96, other), without = job;
@@ -238,10 +224,10 @@ TEST_F(Smaller, pictures_that_do_not_look_like_the_whole_are_made_of_the_whole) 
   job.looks_like = looks_of(jpeg);
   EXPECT_NE(do_job(jpeg, job).rendition.bytes, do_job(jpeg, without).rendition.bytes);
   const Bytes flat_jpeg =
-      saved((gradient(900, 900, 3) * 0 + 90)
-                .cast(VIPS_FORMAT_UCHAR)
-                .copy(VImage::option()->set("interpretation", VIPS_INTERPRETATION_sRGB))
-                .jpegsave_buffer());
+      bytes_of((gradient(900, 900, 3) * 0 + 90)
+                   .cast(VIPS_FORMAT_UCHAR)
+                   .copy(VImage::option()->set("interpretation", VIPS_INTERPRETATION_sRGB))
+                   .jpegsave_buffer());
   job = small_job(96, looks_of(flat_jpeg));  // too little in it to be recognised by
   without = job;
   without.has_looks = 0;

@@ -1,19 +1,20 @@
 // What becomes of films: in this process, and in one that is locked in.
 #include <gtest/gtest.h>
-#include <sys/mman.h>
 
 #include "decoder/movie_files.h"
 #include "decoder/worker/video.h"
-#include "decoder/worker/views.h"
-#include "testing/pictures.h"
+#include "testing/decoding.h"
+#include "testing/memory_file.h"
 #include "testing/videos.h"
 
 namespace portcullis::decoder {
 namespace {
 
+using testing::any_job;
 using testing::Extras;
 using testing::film;
 using testing::holds;
+using testing::joined;
 using testing::landscape;
 using vips::VImage;
 
@@ -32,13 +33,7 @@ std::vector<VImage> moving(int frames, int width = 96, int height = 64) {
   return pictures;
 }
 
-class VideoTest : public ::testing::Test {
- protected:
-  static void SetUpTestSuite() {
-    start_vips();
-    quiet_libav();
-  }
-};
+class VideoTest : public testing::WorkerTest {};
 
 const struct Kind {
   const char *name, *encoder, *muxer;
@@ -98,12 +93,6 @@ Bytes patched(Bytes bytes, std::string_view mark, std::size_t offset, ByteView o
   EXPECT_NE(place, std::string_view::npos) << mark;
   std::ranges::copy(over, bytes.begin() + static_cast<std::ptrdiff_t>(place + offset));
   return bytes;
-}
-
-Bytes joined(const Bytes& a, ByteView b) {
-  Bytes both = a;
-  both.insert(both.end(), b.begin(), b.end());
-  return both;
 }
 
 using namespace std::string_view_literals;
@@ -200,8 +189,8 @@ TEST_F(VideoTest, what_is_refused) {
        "command-failure"},
       {"truncated mp4", cut_mp4, Container::mp4, "command-failure"},
       {"truncated webm", cut_webm, Container::webm, "command-failure"},
-      {"two mp4", joined(mp4, mp4), Container::mp4, "command-failure"},
-      {"two webm", joined(webm, webm), Container::webm, "command-failure"},
+      {"two mp4", joined({mp4, mp4}), Container::mp4, "command-failure"},
+      {"two webm", joined({webm, webm}), Container::webm, "command-failure"},
       {"another codec", film(moving(4), "mpeg4", "mp4"), Container::mp4, "command-failure"},
       {"mp4 as webm", mp4, Container::webm, "command-failure"},
       {"webm as mp4", webm, Container::mp4, "command-failure"},
@@ -258,20 +247,10 @@ TEST_F(VideoTest, no_beginning_of_a_film_is_taken_for_the_whole) {
 TEST_F(VideoTest, what_comes_after_the_end_is_gone) {
   const std::string secret = Extras().canary + std::string(200, 'x');
   for (const Kind& kind : kKinds) {
-    const Bytes before = joined(film(moving(4), kind.encoder, kind.muxer), as_bytes(secret));
+    const Bytes before = joined({film(moving(4), kind.encoder, kind.muxer), as_bytes(secret)});
     EXPECT_FALSE(holds(rebuild_video(before, kind.container, any_rules()).bytes, Extras().canary))
         << kind.name;
   }
-}
-
-WireJob any_job() {
-  WireJob job;
-  job.formats = 0x1FF;
-  job.want_fingerprints = job.want_rendition = 1;
-  job.view_count = 1;
-  job.views[0] = {64, 64, 56, 56};
-  job.image = job.animation = job.video = any_rules().limits;
-  return job;
 }
 
 int nearest(const Done& done, const hash::PdqHash& wanted) {
@@ -386,13 +365,6 @@ TEST_F(VideoTest, is_taken_only_when_its_format_is_on) {
   EXPECT_EQ(refused(0x17F), "media-disallowed");  // WebM alone
 }
 
-// A descriptor of a file that holds `bytes`.
-UniqueFd file_of(ByteView bytes) {
-  UniqueFd fd(::memfd_create("film", MFD_CLOEXEC));
-  EXPECT_TRUE(write_all(fd.get(), bytes));
-  return fd;
-}
-
 Job any_pool_job(int fd, std::uint64_t size) {
   Job job;
   job.fd = fd;
@@ -411,7 +383,7 @@ TEST_F(VideoTest, locked_in_workers_can_do_all_of_it) {
   ASSERT_TRUE(pool) << pool.error().what;
   for (const Kind& kind : kKinds) {
     const Bytes bytes = film(moving(12), kind.encoder, kind.muxer);
-    const UniqueFd fd = file_of(bytes);
+    const UniqueFd fd = testing::memory_file(bytes);
     for (const bool still : {false, true}) {
       Job job = any_pool_job(fd.get(), bytes.size());
       if (still) job.rendering.format = Format::webp;
