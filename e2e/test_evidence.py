@@ -158,6 +158,30 @@ def test_a_held_picture_can_be_made_evidence(keeping):
     keeping.must("evidence export", one["id"], "--key", keeping.evidence, "--out", keeping.folder / "x")
 
 
+def test_what_a_rule_bans_cannot_come_again_nor_its_copies(keeping):
+    bad = pictures.jpeg(13, quality=90)
+    policy = POLICY.replace("report = true", "report = true\nban_hash = true")
+    keeping.policy.write_text(policy.replace("[default]", """[[signal]]
+name = "banned"
+kind = "list"
+lists = ["banned"]
+[[rule]]
+name = "banned"
+when = { match = "banned" }
+then = "refuse"
+[default]"""))
+    keeping.start()
+    keeping.add_list("csam/test", "sha256", [sha256(bad)])
+    assert upload(keeping, bad).json()["code"] == REFUSED
+    [ban] = [one for one in json.loads(keeping.must("hashlist list", "--json")) if one["name"] == "banned"]
+    assert ban["entries"] >= 1
+    assert [e["subject"] for e in entries(keeping) if e["action"] == "ban"] == [f"sha256:{sha256(bad)}"]
+    keeping.remove_list("csam/test")
+    wait_until("it is known by its own ban", lambda: upload(keeping, bad, account=3).status == 400, 5)
+    upload(keeping, bad, account=4)
+    assert len([e for e in entries(keeping) if e["action"] == "ban"]) == 1, "banned once"
+
+
 def test_private_keys_are_never_where_the_server_is(keeping):
     inside = keeping.cli("evidence keygen", "--out", keeping.data / "key")
     assert inside.returncode == 1 and "inside the data folder" in inside.stderr

@@ -64,7 +64,7 @@ Result<int> hashlist_allow_command(const ListOptions& options) {
       [](store::Store& store, const Sha256& digest, const ListOptions& given,
          const Clock& clock) -> Result<bool> {
         const WallTime now = clock.now();
-        TRY(store.allow({digest, who_runs_this(), given.why, now}));
+        TRY(store.allow({digest, actor(), given.why, now}));
         TRY(record_action(store, "allow", "sha256:" + digest.hex(),
                           json::serialize(json::object{{"why", given.why}}), now));
         return true;

@@ -1,13 +1,13 @@
 // What `ban` and `unban` do: the site's own list.
 //
-// Each ban is rows in the store; the list `banned` is made anew of all of them, and rows and list
-// change in one commit, so a kill leaves either the ban or nothing of it.
+// Each ban is rows in the store; the list `banned` is made anew of all of them.
 #include <fcntl.h>
 
 #include <boost/json.hpp>
 #include <cstdio>
 #include <set>
 
+#include "app/bans.h"
 #include "app/hashlist.h"
 #include "app/known_picture.h"
 #include "app/list_install.h"
@@ -21,8 +21,6 @@ namespace json = boost::json;
 
 namespace {
 
-constexpr const char* kSource = "portcullis ban";
-constexpr std::size_t kMostOriginals = 1'000;
 constexpr std::size_t kMostViews = 4;  // of an animation, whose edges may be cut
 constexpr std::size_t kMostFrames = 100;
 
@@ -78,8 +76,8 @@ class Banner {
     const auto stored = TRY(blobs->open(blob));
     Target target = TRY(look(text, stored.fd.get()));
     target.is_stored = true;
-    for (const Sha256& original : TRY(opened_.store->originals_of(blob, kMostOriginals)))
-      target.hashes.emplace_back(hash::Kind::sha256, original.hex());
+    for (const store::RenditionRecord& record : TRY(opened_.store->provenance(blob)).originals)
+      target.hashes.emplace_back(hash::Kind::sha256, record.original.hex());
     return target;
   }
 
@@ -117,20 +115,6 @@ class Banner {
   PictureReader reader_;
 };
 
-Status add(hash::ListEntries& entries, const store::Ban& ban) {
-  const auto kind = hash::kind_from(ban.kind);
-  const auto parsed = hash::parse_list(ban.digest, kind, "ban of " + ban.of);
-  if (!kind || !parsed) return fail(Fault::storage, "the ban of {} is damaged", ban.of);
-  const auto move = [](auto& into, const auto& from) {
-    into.insert(into.end(), from.begin(), from.end());
-  };
-  move(entries.sha256, parsed->sha256);
-  move(entries.sha1, parsed->sha1);
-  move(entries.md5, parsed->md5);
-  move(entries.pdq, parsed->pdq);
-  return {};
-}
-
 // What is lifted: every ban of one of these, and every ban that one of these digests is part of.
 std::set<std::string> lifted_by(const std::vector<Target>& targets,
                                 const std::vector<store::Ban>& bans) {
@@ -151,47 +135,28 @@ std::string why_object(const std::string& why) {
   return json::serialize(json::object{{"why", why}});
 }
 
-// Rows and list, in one commit. Gives how many bans were lifted.
+// Gives how many bans were lifted.
 Result<std::size_t> apply(OpenedStore& opened, const BanOptions& options,
                           const std::vector<Target>& targets, const Clock& clock) {
-  const auto lock = TRY(ListLock::take(opened.data, kBanned));
-  const auto before = find_list(TRY(opened.store->lists()), kBanned);
-  if (before && before->source != kSource)
-    return fail(Fault::client,
-                "a list \"{}\" was added from {}: add it under another name and remove it, so "
-                "that this site's own bans can have that name",
-                kBanned, before->source);
-  const auto bans = TRY(opened.store->bans());
-  std::set<std::string> lifted;
-  std::vector<store::Ban> added;
-  if (options.undo)
-    lifted = lifted_by(targets, bans);
-  else
-    for (const Target& target : targets)
-      for (const auto& [kind, digest] : target.hashes)
-        added.push_back({target.of, std::string(hash::name(kind)), digest, who_runs_this(),
-                         options.why, clock.now()});
-  hash::ListEntries entries;
-  for (const store::Ban& ban : bans)
-    if (!lifted.contains(ban.of)) TRY(add(entries, ban));
-  for (const store::Ban& ban : added) TRY(add(entries, ban));
-  std::optional<store::HashListRow> row;
-  if (entries.size() > 0) {
-    row = before.value_or(store::HashListRow{});
-    row->name = kBanned;
-    row->source = kSource;
-    row->format = "plain";
-    TRY(stage_list(opened.data, entries, *row));
-    row->added = row->checked = clock.now();
-  }
-  TRY(opened.store->change_bans({lifted.begin(), lifted.end()}, added, row));
-  clean_up_list(opened.data, kBanned, row ? row->file : "");
-  for (const std::string& of : lifted)
+  BanChange change;
+  TRY(change_bans(*opened.store, opened.data, clock, [&](const std::vector<store::Ban>& bans) {
+    if (options.undo) {
+      const std::set<std::string> lifted = lifted_by(targets, bans);
+      change.lifted.assign(lifted.begin(), lifted.end());
+    } else {
+      for (const Target& target : targets)
+        for (const auto& [kind, digest] : target.hashes)
+          change.added.push_back({target.of, std::string(hash::name(kind)), digest, actor(),
+                                  options.why, clock.now()});
+    }
+    return change;
+  }));
+  for (const std::string& of : change.lifted)
     TRY(record_action(*opened.store, "unban", of, why_object(options.why), clock.now()));
   if (!options.undo)
     for (const Target& target : targets)
       TRY(record_action(*opened.store, "ban", target.of, why_object(options.why), clock.now()));
-  return lifted.size();
+  return change.lifted.size();
 }
 
 void tell(const BanOptions& options, const Target& target) {

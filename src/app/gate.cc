@@ -9,6 +9,7 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <csignal>
 
+#include "app/bans.h"
 #include "app/metrics.h"
 #include "base/log.h"
 
@@ -150,6 +151,10 @@ Status Gate::prepare(config::Config config) {
   }
   if (const auto& program = engine_->config.alert.hook; !program.empty())
     alert_hook_ = std::make_unique<Hook>("alert.hook", program);
+  options.ban = [this](const scan::Screening& screening) {
+    const std::scoped_lock lock(banning_);
+    return ban_refused(*engine_->store, engine_->data, clock_, screening);
+  };
   options.on_alert = [this](std::string_view what, std::string_view text) { alert(what, text); };
   media_ = std::make_unique<media::Media>(
       std::move(options),

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <thread>
 #include <vector>
 
@@ -65,6 +66,7 @@ class Gate {
   std::vector<std::thread> threads_;
   std::uint64_t generation_ = 0;
   std::string last_unpublished_;
+  std::mutex banning_;
   bool stopping_ = false;
   std::size_t draining_ = 0;
 };

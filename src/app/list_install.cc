@@ -1,7 +1,6 @@
 #include "app/list_install.h"
 
 #include <fcntl.h>
-#include <pwd.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -120,19 +119,11 @@ void warn_if_unused(const config::Config& config, const std::vector<store::HashL
 Status record_action(store::Store& store, const std::string& action, const std::string& subject,
                      std::string details, WallTime now) {
   store::AuditEntry entry;
-  entry.actor = "admin at the command line";
+  entry.actor = actor();
   entry.action = action;
   entry.subject = subject;
   entry.details = std::move(details);
   return store.audit(entry, now);
-}
-
-std::string who_runs_this() {
-  for (const char* variable : {"SUDO_USER", "USER"})
-    if (const char* name = std::getenv(variable); name && *name != '\0')
-      return std::string(name).substr(0, 64);
-  const passwd* user = ::getpwuid(::getuid());
-  return user ? user->pw_name : fmt::format("uid {}", ::getuid());
 }
 
 }  // namespace portcullis::app

@@ -44,8 +44,6 @@ void clean_up_list(const DataFolder& data, const std::string& list, const std::s
 void warn_if_unused(const config::Config& config, const std::vector<store::HashListRow>& rows,
                     const std::string& name);
 
-// Who runs this command, for records.
-std::string who_runs_this();
 // An entry of the audit chain, after the thing was done: "list add", "ban", … `details` is JSON.
 Status record_action(store::Store& store, const std::string& action, const std::string& subject,
                      std::string details, WallTime now);

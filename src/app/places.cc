@@ -1,6 +1,7 @@
 #include "app/places.h"
 
 #include <fcntl.h>
+#include <pwd.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -86,9 +87,11 @@ Result<UniqueFd> lock_data_folder(const DataFolder& data) {
 }
 
 std::string actor() {
-  for (const char* name : {"SUDO_USER", "USER", "LOGNAME"})
-    if (const char* value = std::getenv(name); value && *value) return value;
-  return "unknown";
+  for (const char* variable : {"SUDO_USER", "USER", "LOGNAME"})
+    if (const char* name = std::getenv(variable); name && *name)
+      return std::string(name).substr(0, 64);
+  const passwd* user = ::getpwuid(::getuid());
+  return user ? user->pw_name : fmt::format("uid {}", ::getuid());
 }
 
 Status rename_durably(const fs::path& from, const fs::path& to) {

@@ -35,8 +35,7 @@ class RulesetLoader {
 
  private:
   std::shared_ptr<infer::Model> model(const std::string& name, bool fresh, std::string& why);
-  std::vector<scan::NamedList> open_lists(const std::vector<store::HashListRow>& rows,
-                                           bool fresh);
+  std::vector<scan::NamedList> open_lists(const std::vector<store::HashListRow>& rows, bool fresh);
 
   config::Config config_;
   DataFolder data_;

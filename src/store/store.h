@@ -313,8 +313,6 @@ class Store : public Ledger {
   // and the row of their list is put (or, without one, the list `banned` is removed).
   virtual Status change_bans(const std::vector<std::string>& lifted, const std::vector<Ban>& added,
                              const std::optional<HashListRow>& row) = 0;
-  // The originals that a stored blob was made of, at most `most`.
-  virtual Result<std::vector<Sha256>> originals_of(const Sha256& blob, std::size_t most) = 0;
 
   // --- the allow-list ---
   virtual Status allow(const Allowed& entry) = 0;           // one that is there stays as it is

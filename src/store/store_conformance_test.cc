@@ -95,8 +95,6 @@ TEST_P(StoreTest, a_published_alias_is_found_with_everything_that_was_said_of_it
   EXPECT_EQ(*store_->facts_of(digest("dog")), "");
   EXPECT_FALSE(*store_->find("b.png"));
   EXPECT_FALSE(*store_->rendition(digest("original of cat"), "other"));
-  EXPECT_EQ(store_->originals_of(rendition->value().blob, 10).value(),
-            std::vector{digest("original of cat")});
   EXPECT_FALSE(*store_->details(digest("dog")));
 }
 

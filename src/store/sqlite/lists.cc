@@ -94,17 +94,6 @@ Status SqliteStore::change_bans(const std::vector<std::string>& lifted,
   });
 }
 
-Result<std::vector<Sha256>> SqliteStore::originals_of(const Sha256& blob, std::size_t most) {
-  return readers_.with_one([&](Connection& connection) -> Result<std::vector<Sha256>> {
-    Query query = TRY(connection.prepare(
-        "SELECT DISTINCT original FROM rendition WHERE blob = ? ORDER BY original LIMIT ?"));
-    query.bind(blob, std::uint64_t{most});
-    std::vector<Sha256> originals;
-    while (TRY(query.step())) originals.push_back(TRY(query.digest(0)));
-    return originals;
-  });
-}
-
 Status SqliteStore::allow(const Allowed& entry) {
   const auto done =
       run("INSERT OR IGNORE INTO allowed (sha256, who, why, allowed) VALUES (?, ?, ?, ?)",

@@ -87,7 +87,6 @@ class SqliteStore final : public Store {
   Result<std::vector<Ban>> bans() override;
   Status change_bans(const std::vector<std::string>& lifted, const std::vector<Ban>& added,
                      const std::optional<HashListRow>& row) override;
-  Result<std::vector<Sha256>> originals_of(const Sha256& blob, std::size_t most) override;
   Status allow(const Allowed& entry) override;
   Result<bool> disallow(const Sha256& sha256) override;
   Result<bool> is_allowed(const Sha256& sha256) override;
