@@ -5,7 +5,6 @@
 
 #include "app/command_line.h"
 #include "app/commands.h"
-#include "app/hashlist.h"
 #include "app/places.h"
 #include "base/log.h"
 
@@ -85,10 +84,6 @@ int run_command(int argc, char** argv) {
     };
   });
 
-  ListOptions list;
-  BanOptions ban;
-  add_list_commands(app, list, ban, config, chosen);
-
   LockdownOptions lockdown;
   std::string on_or_off;
   lockdown.what = "uploads";
@@ -109,6 +104,7 @@ int run_command(int argc, char** argv) {
 
   const CommandLine line{app, chosen, with_config, config};
   add_evidence_commands(line);
+  add_list_commands(line);
   add_audit_commands(line);
   add_policy_commands(line);
   add_rescan_command(line);

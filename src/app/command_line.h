@@ -22,6 +22,7 @@ struct CommandLine {
 };
 
 void add_evidence_commands(const CommandLine& line);
+void add_list_commands(const CommandLine& line);  // hashlist, ban and unban
 void add_audit_commands(const CommandLine& line);
 void add_policy_commands(const CommandLine& line);
 void add_rescan_command(const CommandLine& line);

@@ -2,16 +2,11 @@
 // Private to this room.
 #pragma once
 
-#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
-
-namespace CLI {
-class App;
-}
 
 namespace portcullis::app {
 
@@ -41,9 +36,5 @@ struct BanOptions {
   bool undo = false, json = false;
 };
 Result<int> ban_command(const BanOptions& options);
-
-// Adds them to the command line; `chosen` is set to the one that is to run. All must outlive `app`.
-void add_list_commands(CLI::App& app, ListOptions& list, BanOptions& ban, std::string& config,
-                       std::function<Result<int>()>& chosen);
 
 }  // namespace portcullis::app

@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::uint64_t kMostBytes = 2ull * 1024 * 1024 * 1024;
 constexpr std::size_t kMostPages = 20'000;
-constexpr std::chrono::minutes kLongest{60}, kLongestPage{15};
+constexpr std::chrono::minutes kLongest{60}, kLongestPage{10};
 
 // A line on the terminal that is written over and over, and nothing anywhere else.
 class Progress {
@@ -75,6 +75,11 @@ bool is_this_machine(const egress::Url& url) {
          (address && loopback && loopback->contains(*address));
 }
 
+std::string origin_text(const egress::Url& url) {
+  return fmt::format("{}://{}:{}/", url.scheme,
+                     url.host.contains(':') ? '[' + url.host + ']' : url.host, url.port);
+}
+
 // One address after the other, from one server.
 class Downloader {
  public:
@@ -88,11 +93,11 @@ class Downloader {
       return fail(Fault::client,
                   "{}: a list must come over https, or whoever is in between could change it",
                   shown_source(where));
-    egress::Options options;
+    auto endpoint = TRY(egress::Endpoint::parse(origin_text(*origin)));
+    egress::ConfiguredOptions options;
     options.user_agent = fmt::format("Portcullis/{}", kVersion);
-    options.configured =
-        egress::Configured{.origin = *std::move(origin), .headers = credentials.headers};
-    return Downloader(TRY(egress::Client::create(std::move(options))), std::move(credentials));
+    return Downloader(TRY(egress::ConfiguredClient::create(std::move(options))),
+                      std::move(endpoint), std::move(credentials));
   }
 
   Result<UniqueFd> get(const std::string& url, const DataFolder& data, std::uint64_t before,
@@ -103,24 +108,34 @@ class Downloader {
         until_ - std::chrono::steady_clock::now());
     if (left.count() <= 0)
       return fail(Fault::limits, "{}: not done after an hour", shown_source(url));
-    const Status fetched = wait_for(client_->fetch(
-        with_query(url, credentials_), kMostBytes - before,
-        std::min<std::chrono::milliseconds>(left, kLongestPage), [&](ByteView piece) -> Status {
-          bytes += piece.size();
-          progress.show("fetched", before + bytes);
-          return write_all(page.get(), piece);
-        }));
-    if (!fetched)
-      return fail_with(fetched.error().fault, fetched.error().code, "{}: {}", shown_source(url),
-                       fetched.error().what);
+    egress::Request request;
+    request.target = TRY(egress::parse_url(with_query(url, credentials_))).path_and_query;
+    request.headers = credentials_.headers;
+    request.sink = [&](ByteView piece) -> Status {
+      bytes += piece.size();
+      progress.show("fetched", before + bytes);
+      return write_all(page.get(), piece);
+    };
+    const auto reply =
+        wait_for(client_->ask(endpoint_, std::move(request), kMostBytes - before,
+                              std::min<std::chrono::milliseconds>(left, kLongestPage)));
+    if (!reply)
+      return fail_with(reply.error().fault, reply.error().code, "{}: {}", shown_source(url),
+                       reply.error().what);
+    if (reply->status < 200 || reply->status > 299)
+      return fail(Fault::upstream, "{}: status {}", shown_source(url), reply->status);
     return page;
   }
 
  private:
-  Downloader(std::unique_ptr<egress::Client> client, Credentials credentials)
-      : client_(std::move(client)), credentials_(std::move(credentials)) {}
+  Downloader(std::unique_ptr<egress::ConfiguredClient> client, egress::Endpoint endpoint,
+             Credentials credentials)
+      : client_(std::move(client)),
+        endpoint_(std::move(endpoint)),
+        credentials_(std::move(credentials)) {}
 
-  std::unique_ptr<egress::Client> client_;
+  std::unique_ptr<egress::ConfiguredClient> client_;
+  egress::Endpoint endpoint_;
   Credentials credentials_;
   std::chrono::steady_clock::time_point until_ = std::chrono::steady_clock::now() + kLongest;
 };

@@ -36,7 +36,9 @@ struct Exchange {
 
   std::shared_ptr<Call> call;
   std::string url;
-  std::uint64_t sent = 0;  // of the file
+  std::uint64_t sent = 0;      // of the file
+  std::uint64_t received = 0;  // of the body
+  bool has_sink = false;
   std::size_t head_bytes = 0;
   bool head_has_ended = false;  // libcurl takes one that has not
   std::optional<Error> error;   // of what came; libcurl's own is beside the point then
@@ -68,11 +70,21 @@ std::size_t on_head(char* data, std::size_t, std::size_t count, void* self) {
 
 std::size_t on_body(char* data, std::size_t, std::size_t count, void* self) {
   auto& exchange = *static_cast<Exchange*>(self);
-  if (exchange.reply.body.size() + count > exchange.max_bytes) {
+  exchange.received += count;
+  if (exchange.received > exchange.max_bytes) {
     exchange.error = Error{Fault::limits, "its answer is too large", {}};
     return 0;
   }
-  exchange.reply.body.append(data, count);
+  long status = 0;
+  ::curl_easy_getinfo(exchange.easy, CURLINFO_RESPONSE_CODE, &status);
+  if (!exchange.has_sink || status < 200 || status > 299) {
+    exchange.reply.body.append(data, count);
+    return count;
+  }
+  if (Status given = exchange.call->give(as_bytes(std::string_view(data, count))); !given) {
+    exchange.error = std::move(given).error();
+    return 0;
+  }
   return count;
 }
 
@@ -200,7 +212,8 @@ class CurlConfiguredClient final : public ConfiguredClient {
   Task<Status> hand_over(std::shared_ptr<Exchange> exchange, Milliseconds timeout) {
     exchange->until =
         std::chrono::steady_clock::now() + std::clamp(timeout, Milliseconds(0), kLongestAsk);
-    const auto call = std::make_shared<Call>(Sink());
+    exchange->has_sink = static_cast<bool>(exchange->request.sink);
+    const auto call = std::make_shared<Call>(std::move(exchange->request.sink));
     exchange->call = call;
     co_return co_await call->wait([&] {
       const std::scoped_lock lock(mutex_);

@@ -59,6 +59,34 @@ TEST(Endpoint, is_an_address_without_secrets_or_a_query) {
   }
 }
 
+TEST_F(ConfiguredTest, gives_the_body_of_a_success_to_whoever_wants_it_piece_by_piece) {
+  RawOrigin origin([](const std::string& head) {
+    return RawOrigin::Play{path_of(head) == "/list"
+                               ? whole("entries")
+                               : answer("404 No", "Content-Length: 2\r\n", "no")};
+  });
+  std::string body;
+  const auto take = [&](ByteView piece) -> Status {
+    body += as_text(piece);
+    return {};
+  };
+  const auto got = ask(origin.url("/"), {.target = "/list", .sink = take});
+  ASSERT_TRUE(got) << got.error().what;
+  EXPECT_EQ(got->status, 200);
+  EXPECT_EQ(got->body, "");
+  EXPECT_EQ(body, "entries");
+  const auto missing = ask(origin.url("/"), {.target = "/other", .sink = take});
+  ASSERT_TRUE(missing);
+  EXPECT_EQ(missing->status, 404);
+  EXPECT_EQ(body, "entries") << "an error page is no list";
+  const auto refused = ask(origin.url("/"), {.target = "/list", .sink = [](ByteView) -> Status {
+                                               return fail(Fault::storage, "the disk is full");
+                                             }});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().what, "the disk is full");
+  EXPECT_FALSE(ask(origin.url("/"), {.target = "/list", .sink = take}, 3)) << "too large";
+}
+
 TEST_F(ConfiguredTest, sends_what_it_is_given_and_gives_back_what_came) {
   RawOrigin origin([](const std::string&) {
     return RawOrigin::Play{answer("503 Soon", "Content-Length: 4\r\n", "wait")};

@@ -45,16 +45,8 @@ struct Url {
 // their ASCII form, xn--). Pure.
 Result<Url> parse_url(std::string_view text);
 
-// An origin that the admin named, and what is sent to it with every request. It is reachable at any
-// address; a redirect to any other origin is judged as ever, and gets nothing of this.
-struct Configured {
-  Url origin;                        // of which scheme, host and port count
-  std::vector<std::string> headers;  // "Name: value"; may be secret, so they are never told
-};
-
 struct Options {
-  std::vector<Network> allow;            // reachable although not public
-  std::optional<Configured> configured;  // never for what a stranger named
+  std::vector<Network> allow;  // reachable although not public
   std::string user_agent = "Portcullis";
   std::size_t max_redirects = 5;
   // At once; more wait, within their time. What a redirect leads to counts for the host it is on.
@@ -117,6 +109,8 @@ struct Request {
   std::vector<std::string> headers = {};  // "Name: value"; may hold secrets
   std::string body = {};                  // of a POST; or
   std::optional<FilePart> file = {};
+  // Takes the body of a 2xx answer, as a Client's does; Reply::body is then empty.
+  Sink sink = {};
 };
 
 struct Reply {

@@ -59,8 +59,7 @@ Result<std::unique_ptr<Hop>> Hop::create(const Options& options, const Url& url,
                                          std::uint64_t max_bytes, Call& call) {
   std::unique_ptr<Hop> hop(new Hop(options, url, max_bytes, call));
   hop->easy_.reset(::curl_easy_init());
-  if (!hop->easy_ || !hop->prepare() || !hop->prepare_headers())
-    return fail(Fault::us, "libcurl cannot begin a fetch");
+  if (!hop->easy_ || !hop->prepare()) return fail(Fault::us, "libcurl cannot begin a fetch");
   return hop;
 }
 
@@ -96,25 +95,7 @@ bool Hop::prepare() {
          set(CURLOPT_WRITEFUNCTION, &Hop::on_body) && set(CURLOPT_WRITEDATA, self);
 }
 
-bool Hop::is_configured() const {
-  const auto& configured = options_.configured;
-  return configured && url_.scheme == configured->origin.scheme &&
-         url_.host == configured->origin.host && url_.port == configured->origin.port;
-}
-
-bool Hop::prepare_headers() {
-  if (!is_configured()) return true;
-  for (const std::string& header : options_.configured->headers) {
-    curl_slist* const longer = ::curl_slist_append(headers_.get(), header.c_str());
-    if (!longer) return false;
-    (void)headers_.release();
-    headers_.reset(longer);
-  }
-  return !headers_ || ::curl_easy_setopt(easy(), CURLOPT_HTTPHEADER, headers_.get()) == CURLE_OK;
-}
-
 bool Hop::may_reach(const curl_sockaddr& address) const {
-  if (is_configured()) return true;
   const auto ip = address_of(address);
   return ip && (is_public(*ip) || std::ranges::any_of(options_.allow, [&](const Network& one) {
                   return one.contains(*ip);

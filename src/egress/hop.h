@@ -30,15 +30,12 @@ class Hop {
  private:
   struct Cleanup {
     void operator()(CURL* easy) const { ::curl_easy_cleanup(easy); }
-    void operator()(curl_slist* list) const { ::curl_slist_free_all(list); }
   };
 
   Hop(const Options& options, const Url& url, std::uint64_t max_bytes, Call& call)
       : options_(options), url_(url), max_bytes_(max_bytes), call_(call) {}
 
   bool prepare();
-  bool prepare_headers();
-  bool is_configured() const;
   bool may_reach(const curl_sockaddr& address) const;
   Status take_line(std::string_view line);
   Status take_body(ByteView bytes);
@@ -53,7 +50,6 @@ class Hop {
   const Url& url_;
   const std::uint64_t max_bytes_;
   Call& call_;
-  std::unique_ptr<curl_slist, Cleanup> headers_;  // of easy_, which goes first
   std::unique_ptr<CURL, Cleanup> easy_;
 
   bool has_refused_ = false, has_vetted_ = false;  // an address

@@ -103,7 +103,7 @@ class OutsideTest : public ::testing::Test {
     ASSERT_TRUE(parsed) << parsed.error().what;
     const auto list = testing::list_of({.sha256 = {sha256_of(as_bytes("picture bad"))}});
     const std::vector<std::shared_ptr<const Signal>> signals{
-        service_, list_signal(parsed->signals()[1], {{"known", list, {}}}, pool_)};
+        service_, list_signal(parsed->signals()[1], {{"known", list, {}}}, pool_, clock_)};
     const image::Rules rules_of_pictures{
         {image::Format::png}, {1000, 1000, 1'000'000, 1'000'000, 1}, {}};
     scanner_ = std::make_unique<Scanner>(
