@@ -5,13 +5,15 @@ BUILD := build/$(PRESET)
 JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 600
 
-.PHONY: run test build check fmt bench bench-peers fuzz e2e release deb coverage setup setup-test clean
+.PHONY: run test build check fmt bench bench-peers fuzz e2e release deb coverage setup setup-test setup-bench clean
 .DEFAULT_GOAL := build
 
 setup:
 	@tools/setup
 setup-test:
 	@tools/setup test
+setup-bench:
+	@tools/setup bench
 
 $(BUILD)/build.ninja: CMakeLists.txt CMakePresets.json $(wildcard cmake/*.cmake)
 	@cmake --preset $(PRESET) >/dev/null
@@ -34,7 +36,7 @@ check: setup-test $(BUILD)/build.ninja
 fmt: setup-test
 	@git ls-files '*.cc' '*.h' | xargs -r clang-format-19 -i
 
-bench: setup-test
+bench: setup-bench
 	@cmake --preset bench >/dev/null && cmake --build build/bench -j $(JOBS)
 	@bench/run build/bench
 
