@@ -109,6 +109,7 @@ class ClassifierSignal final : public Signal {
   Task<std::optional<Scores>> scores_within(std::chrono::nanoseconds most,
                                             const std::vector<decoder::Picture>& pictures) const {
     std::vector<Bytes> views;
+    views.reserve(pictures.size());
     for (const decoder::Picture& picture : pictures) views.push_back(picture.rgb);
     const Executor loop = co_await asio::this_coro::executor;
     Timer timer(loop, std::chrono::ceil<Timer::duration>(most));
