@@ -139,7 +139,7 @@ class MediaTest : public ::testing::Test {
     std::vector<std::shared_ptr<const scan::Signal>> signals;
     for (const policy::SignalDefinition& definition : parsed->signals())
       signals.push_back(definition.kind == policy::SignalKind::list
-                            ? scan::list_signal(definition, lists, pool_)
+                            ? scan::list_signal(definition, lists, pool_, clock_)
                             : scan::classifier_signal(definition, model_, "", pool_, clock_,
                                                       std::chrono::seconds(10)));
     const image::Rules rules{{image::Format::png}, {1000, 1000, 1'000'000, 1'000'000, 1}, {}};
