@@ -142,7 +142,8 @@ TEST(Pdq, knows_a_turned_or_mirrored_picture_by_the_orientation_of_that_name) {
 // each strip of rows, and pictures from flat to noise.
 TEST(Pdq, is_the_same_on_every_path) {
   const auto noise = [](int x, int y, int c, int w, int h) {
-    auto mixed = static_cast<std::uint32_t>(x * 73856093 ^ y * 19349663 ^ c * 83492791 ^ w * h);
+    auto mixed = static_cast<unsigned>(x) * 73856093u ^ static_cast<unsigned>(y) * 19349663u ^
+                 static_cast<unsigned>(c) * 83492791u ^ static_cast<unsigned>(w * h);
     mixed = (mixed ^ mixed >> 13) * 0x5bd1e995;
     return static_cast<int>(mixed >> 24);
   };

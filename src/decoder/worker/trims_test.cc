@@ -37,7 +37,8 @@ struct Canvas {
 };
 
 int noise(int x, int y, int c) {
-  auto mixed = static_cast<std::uint32_t>(x * 73856093 ^ y * 19349663 ^ c * 83492791);
+  auto mixed = static_cast<unsigned>(x) * 73856093u ^ static_cast<unsigned>(y) * 19349663u ^
+               static_cast<unsigned>(c) * 83492791u;
   mixed = (mixed ^ mixed >> 13) * 0x5bd1e995;
   return static_cast<int>(mixed >> 24);
 }
