@@ -120,7 +120,10 @@ class TortureTest : public testing::WorkerTest {
   static void expect_same_looks(const Decoded& a, const Decoded& b, const std::string& name) {
     constexpr int kSameLooks = 31;  // the radius at which lists match
     for (const auto& [from, to] : {std::pair(&a, &b), std::pair(&b, &a)})
-      for (const hash::Dihedral& print : from->fingerprints) {
+      // Whole frames come first; the parts behind them depend on what counts as an edge.
+      for (const hash::Dihedral& print :
+           std::span(from->fingerprints)
+               .first(std::min<std::size_t>(from->frames, from->fingerprints.size()))) {
         if (print.quality < hash::kMinQuality) continue;
         int nearest = 256;
         for (const hash::Dihedral& other : to->fingerprints)
@@ -197,7 +200,7 @@ TEST_F(TortureTest, no_beginning_of_a_file_is_taken_for_the_whole) {
 }
 
 TEST_F(TortureTest, flipped_bits_give_a_clean_picture_or_a_refusal) {
-  constexpr int kFlips = 100;  // of each kind
+  constexpr int kFlips = 40;  // of each kind
   constexpr std::size_t kHeaders = 400;
   std::mt19937_64 chance(20'261'127);  // the same ones every time
   Files files;
