@@ -346,7 +346,7 @@ def test_a_blob_that_is_missing_is_no_lie(new_gate):
 
 SECRETS = {
     "token": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI0MiJ9.SecretSignatureOfTheBearer",
-    "cookie": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI0MyJ9.SecretSignatureOfTheCookie",
+    "cookie": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI0MiJ9.SecretSignatureOfTheCookie",
     "key": "secret-api-key-0123456789", "query": "secret-in-the-query",
 }
 
