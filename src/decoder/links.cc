@@ -17,7 +17,7 @@ namespace portcullis::decoder {
 namespace {
 
 constexpr std::chrono::seconds kStartTimeout{
-    30};  // loading and warming up every codec, on a busy machine
+    120};  // loading and warming up every codec takes 2 s; on a machine that is starved, far more
 
 WireJob wire(const Job& job) {
   WireJob message;

@@ -145,9 +145,9 @@ std::vector<PdqHash> ban_hashes(std::span<const std::uint8_t> rgb, int width, in
 // what follows, counts, the sorted entries of each kind, and an index for near look-up
 // (list_file.cc). The same set of entries gives the same bytes. `fd` is an empty file, open for
 // reading and writing and borrowed; after an error it holds nothing of use. The caller syncs it and
-// gives it its name. Besides the entries this needs 8 bytes for each PDQ entry and some 20 MB. A PDQ
-// entry has 32 bytes in the file; from 8,000 of them on each has 64 bytes more and the file 4 MB for
-// the index, from 2,000,000 on 48 bytes and 134 MB.
+// gives it its name. Besides the entries this needs 8 bytes for each PDQ entry and some 20 MB. A
+// PDQ entry has 32 bytes in the file; from 8,000 of them on each has 64 bytes more and the file 4
+// MB for the index, from 2,000,000 on 48 bytes and 134 MB.
 Status write_list(ListEntries entries, int fd);
 
 // One list, mapped read-only and searched in place. Immutable; any thread.

@@ -136,8 +136,8 @@ struct SignalDefinition {
 
 // What loading checks names against.
 struct Vocabulary {
-  std::map<std::string, std::vector<std::string>> model_labels;    // model -> its labels
-  std::vector<std::string> lists;                                  // of configured lists, with "#tag" if they have one
+  std::map<std::string, std::vector<std::string>> model_labels;  // model -> its labels
+  std::vector<std::string> lists;  // of configured lists, with "#tag" if they have one
   std::map<std::string, std::vector<std::string>> service_labels;  // service -> its labels
 };
 
