@@ -134,7 +134,9 @@ class MediaTest : public ::testing::Test {
   }
   // Judges by another policy from now on; `signals` are named there.
   void judge_by(std::string_view policy, std::vector<scan::NamedList> lists = {}) {
-    auto parsed = policy::Policy::parse(policy, "policy.toml", {{{"fake", {"sfw", "nsfw"}}}, {}});
+    auto parsed = policy::Policy::parse(
+        policy, "policy.toml",
+        {.model_labels = {{"fake", {"sfw", "nsfw"}}}, .lists = {}, .service_labels = {}});
     PORTCULLIS_CHECK(parsed.has_value());
     std::vector<std::shared_ptr<const scan::Signal>> signals;
     for (const policy::SignalDefinition& definition : parsed->signals())

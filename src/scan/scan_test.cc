@@ -77,8 +77,10 @@ class MapMemory final : public Memory {
 class ScanTest : public ::testing::Test {
  protected:
   void use_policy(std::string_view text) {
-    auto parsed =
-        policy::Policy::parse(text, "policy.toml", {{{"fake", {"sfw", "nsfw"}}}, {"csam/test"}});
+    auto parsed = policy::Policy::parse(text, "policy.toml",
+                                        {.model_labels = {{"fake", {"sfw", "nsfw"}}},
+                                         .lists = {"csam/test"},
+                                         .service_labels = {}});
     ASSERT_TRUE(parsed) << parsed.error().what;
     std::vector<std::shared_ptr<const Signal>> signals;
     for (const auto& definition : parsed->signals())
