@@ -17,7 +17,7 @@ namespace portcullis::decoder {
 namespace {
 
 constexpr std::chrono::seconds kStartTimeout{
-    120};  // loading and warming up every codec takes 2 s; on a machine that is starved, far more
+    60};  // loading and warming up every codec takes 2 s; on a machine that is starved, far more
 
 WireJob wire(const Job& job) {
   WireJob message;

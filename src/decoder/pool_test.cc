@@ -210,28 +210,6 @@ TEST_F(PoolTest, a_worker_that_ended_while_idle_costs_no_answer) {
   EXPECT_EQ(workers->health().died, 1u);
 }
 
-// As the kernel does when memory runs out.
-TEST_F(PoolTest, Invariant4_who_is_killed_at_work_costs_one_answer) {
-  const auto workers = pool(1, std::chrono::minutes(5));
-  for (const bool keeper_too : {false, true}) {
-    Result<Decoded> cut_off = fail(Fault::us, "not asked yet");
-    std::thread at_work([&] { cut_off = decode(*workers, "hang"); });
-    while (workers->health().busy == 0) std::this_thread::yield();
-    const pid_t keeper = children_of(::getpid()).at(0);
-    // The one at work is among them; another may have been started beside it.
-    const std::vector<pid_t> doomed = keeper_too ? std::vector{keeper} : children_of(keeper);
-    for (const pid_t pid : doomed) end(pid);
-    at_work.join();
-    ASSERT_FALSE(cut_off) << keeper_too;
-    EXPECT_EQ(cut_off.error().fault, Fault::upstream) << keeper_too;
-    EXPECT_EQ(cut_off.error().code, "decoder-unanswered") << keeper_too;
-    const auto next = decode(*workers, kPixel);
-    EXPECT_TRUE(next) << keeper_too << ": " << next.error().what;
-  }
-  EXPECT_EQ(workers->health().timed_out, 0u);
-  EXPECT_EQ(workers->health().busy, 0u);
-}
-
 TEST_F(PoolTest, Invariant4_without_its_keeper_the_pool_starts_another) {
   const auto workers = pool(2);
   const pid_t keeper = children_of(::getpid()).at(0);
