@@ -109,11 +109,7 @@ void add_audit_commands(const CommandLine& line) {
   group->require_subcommand(1);
   using Run = Result<int> (*)(const std::string&, const Options&);
   const auto add = [&](const char* name, const char* what, Run run) {
-    CLI::App* command = line.with_config(group->add_subcommand(name, what));
-    command->callback([&chosen = line.chosen, &config = line.config, options, run] {
-      chosen = [&config, options, run] { return run(config, *options); };
-    });
-    return command;
+    return add_command(line, *group, name, what, options, run);
   };
   CLI::App* command = add("verify", "Find what was changed, left out or cut off", verify);
   command->add_option("--head", options->head, "A head that was written down earlier");

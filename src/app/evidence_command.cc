@@ -266,11 +266,7 @@ void add_evidence_commands(const CommandLine& line) {
   group->require_subcommand(1);
   using Run = Result<int> (*)(const std::string&, const Options&);
   const auto add = [&](const char* name, const char* what, Run run) {
-    CLI::App* command = line.with_config(group->add_subcommand(name, what));
-    command->callback([&chosen = line.chosen, &config = line.config, options, run] {
-      chosen = [&config, options, run] { return run(config, *options); };
-    });
-    return command;
+    return add_command(line, *group, name, what, options, run);
   };
   const auto with_id = [&](CLI::App* command) {
     command->add_option("id", options->id, "As `evidence list` shows it")->required();

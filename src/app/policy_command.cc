@@ -107,13 +107,10 @@ void add_policy_commands(const CommandLine& line) {
   group->require_subcommand(1);
   using Run = Result<int> (*)(const std::string&, const Options&);
   const auto add = [&](const char* name, const char* what, Run run) {
-    CLI::App* command = line.with_config(group->add_subcommand(name, what));
+    CLI::App* command = add_command(line, *group, name, what, options, run);
     command->add_option("--policy", options->policy,
                         "A policy file (default: the one of the config)");
     command->add_flag("--json", options->json, "One JSON object a line");
-    command->callback([&chosen = line.chosen, &config = line.config, options, run] {
-      chosen = [&config, options, run] { return run(config, *options); };
-    });
     return command;
   };
   add("test", "Judge files, and show the facts and the rule; exit codes as of `scan`", test)

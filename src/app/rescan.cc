@@ -1,9 +1,9 @@
 #include "app/rescan.h"
 
-#include <boost/asio/co_spawn.hpp>
 #include <boost/json.hpp>
 #include <thread>
 
+#include "app/wait_for.h"
 #include "base/id.h"
 #include "media/media.h"
 
@@ -16,20 +16,6 @@ namespace {
 constexpr std::size_t kPage = 100;
 constexpr std::chrono::milliseconds kSaveEvery{500};
 constexpr std::string_view kKind = "rescan";
-
-// Runs one scan on a loop of its own.
-scan::Screening wait_for(Task<scan::Screening> task) {
-  asio::io_context loop;
-  std::exception_ptr thrown;
-  scan::Screening screening;
-  asio::co_spawn(loop, std::move(task), [&](std::exception_ptr error, scan::Screening result) {
-    thrown = error;
-    screening = std::move(result);
-  });
-  loop.run();
-  if (thrown) std::rethrow_exception(thrown);
-  return screening;
-}
 
 // One that was derived from another picture goes with that one.
 bool stands_by_itself(const store::Alias& alias) { return alias.parent.empty(); }

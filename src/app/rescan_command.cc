@@ -101,17 +101,15 @@ Result<int> run(const std::string& config_file, const Options& options) {
 
 void add_rescan_command(const CommandLine& line) {
   const auto options = std::make_shared<Options>();
-  CLI::App* command = line.with_config(line.app.add_subcommand(
-      "rescan",
-      "Judge what is stored by today's lists, models and policy; exit 0 done, 2 some not judged"));
+  CLI::App* command = add_command(
+      line, line.app, "rescan",
+      "Judge what is stored by today's lists, models and policy; exit 0 done, 2 some not judged",
+      options, run);
   command->add_option("--rate", options->rescan.rate, "Pictures a second; 0: no limit")
       ->capture_default_str();
   command->add_option("--since", options->since, "Only what came since that day, 2026-11-24");
   command->add_flag("--dry-run", options->rescan.dry_run, "Say what would be taken off");
   command->add_flag("--json", options->json, "One JSON object a line");
-  command->callback([&chosen = line.chosen, &config = line.config, options] {
-    chosen = [&config, options] { return run(config, *options); };
-  });
 }
 
 }  // namespace portcullis::app

@@ -3,12 +3,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <boost/asio/co_spawn.hpp>
 #include <boost/json.hpp>
 #include <cstdio>
 
 #include "app/commands.h"
 #include "app/engine.h"
+#include "app/wait_for.h"
 #include "base/log.h"
 
 namespace portcullis::app {
@@ -111,20 +111,6 @@ Task<Scanned> scan_one(Engine& engine, std::string file) {
   result.screening = co_await engine.scanner->scan(*original, {policy::Origin::upload, {}},
                                                    &allowed, deadline, scan::Reuse::no);
   co_return result;
-}
-
-// Runs the scan on a loop of its own.
-Scanned wait_for(Task<Scanned> task) {
-  asio::io_context loop;
-  std::exception_ptr thrown;
-  Scanned scanned;
-  asio::co_spawn(loop, std::move(task), [&](std::exception_ptr error, Scanned result) {
-    thrown = error;
-    scanned = std::move(result);
-  });
-  loop.run();
-  if (thrown) std::rethrow_exception(thrown);
-  return scanned;
 }
 
 std::string verdict_text(const Scanned& one) {

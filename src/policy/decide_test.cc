@@ -84,6 +84,18 @@ TEST(Decide, a_variation_of_a_refused_picture_is_refused_whatever_it_would_be_by
   }
 }
 
+TEST(Decide, rules_may_speak_of_every_format_that_is_taken) {
+  for (const char* format : {"jpeg", "png", "webp", "gif", "avif", "jxl", "apng", "mp4", "webm"}) {
+    const Policy policy =
+        parsed(with_signals(rule(fmt::format("{{ format = [\"{}\"] }}", format), "hold")));
+    Facts facts = with("blocked", no_match());
+    facts.format = format;
+    EXPECT_EQ(policy.decide(facts).outcome, Outcome::hold) << format;
+    facts.format = "other";
+    EXPECT_EQ(policy.decide(facts).outcome, Outcome::accept) << format;
+  }
+}
+
 TEST(Decide, carries_what_else_is_to_be_done) {
   const auto verdict = [](std::string_view more) {
     return parsed(with_signals(rule("{ match = \"blocked\" }", "refuse", more)))

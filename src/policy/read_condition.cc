@@ -12,7 +12,9 @@ constexpr std::size_t kMostConditions = 64;
 constexpr std::array<std::string_view, 8> kKinds{"match",  "unanswered", "score", "allow_listed",
                                                  "format", "all",        "any",   "not"};
 // As decoder::name() writes them.
-constexpr std::array<std::string_view, 6> kFormats{"jpeg", "png", "webp", "gif", "avif", "jxl"};
+// As decoder::name() writes them into the facts.
+constexpr std::array<std::string_view, 9> kFormats{"jpeg", "png",  "webp", "gif", "avif",
+                                                   "jxl",  "apng", "mp4",  "webm"};
 
 }  // namespace
 
