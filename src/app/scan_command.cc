@@ -49,11 +49,18 @@ class AllowList final : public scan::Memory {
   store::Store& store_;
 };
 
+// An upload is not stored either when no decoder could open it, whatever policy says.
+bool was_judged(const scan::Screening& screening) {
+  const bool lets_in = screening.verdict.outcome == policy::Outcome::accept ||
+                       screening.verdict.outcome == policy::Outcome::label;
+  return screening.seen || !lets_in;
+}
+
 Exit exit_of(const Scanned& one) {
   if (!one.screening) return unanswered;
   if (one.screening->not_taken) return refused;
   const policy::Verdict& verdict = one.screening->verdict;
-  if (verdict.unanswered) return unanswered;
+  if (verdict.unanswered || !was_judged(*one.screening)) return unanswered;
   return verdict.outcome == policy::Outcome::accept || verdict.outcome == policy::Outcome::label
              ? accepted
              : refused;
@@ -116,7 +123,7 @@ Task<Scanned> scan_one(Engine& engine, std::string file) {
 std::string verdict_text(const Scanned& one) {
   if (!one.screening) return "unreadable";
   if (one.screening->not_taken) return "not taken";
-  if (one.screening->verdict.unanswered) return "unanswered";
+  if (one.screening->verdict.unanswered || !was_judged(*one.screening)) return "unanswered";
   return std::string(policy::name(one.screening->verdict.outcome));
 }
 
