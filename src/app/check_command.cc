@@ -175,8 +175,10 @@ void check_decoder(Doctor& doctor, const config::Config& config, const Clock& cl
   options.workers = 1;
   options.memory = config.decoder.memory;
   const auto pool = decoder::Pool::create(options, clock);
-  doctor.look("decoder", pool,
-              pool ? "a worker started and locked itself in (" + (*pool)->version() + ")" : "");
+  if (const std::string problem = pool->health().problem; !problem.empty())
+    doctor.bad("decoder", problem);
+  else
+    doctor.good("decoder", "a worker started and locked itself in (" + pool->version() + ")");
 }
 
 }  // namespace

@@ -10,19 +10,6 @@ namespace {
 // goes first.
 constexpr std::size_t kWaitingDecodes = 30;
 
-class NoDecoders final : public decoder::Pool {
- public:
-  explicit NoDecoders(std::string why) : why_(std::move(why)) {}
-  Result<decoder::Decoded> decode(const decoder::Job&, Deadline) override {
-    return fail_with(Fault::upstream, "decoder-unanswered", "no decoder: {}", why_);
-  }
-  Health health() const override { return {}; }
-  std::string version() const override { return "none"; }
-
- private:
-  std::string why_;
-};
-
 // Everything about the lists that a ruleset depends on.
 std::string names_and_versions(const std::vector<store::HashListRow>& rows) {
   std::string text;
@@ -34,10 +21,6 @@ std::string names_and_versions(const std::vector<store::HashListRow>& rows) {
 }
 
 }  // namespace
-
-std::unique_ptr<decoder::Pool> no_decoders(std::string why) {
-  return std::make_unique<NoDecoders>(std::move(why));
-}
 
 Pools::Pools(const config::Config& config)
     : decoders(threads_or_cores(config.decoder.workers)),
@@ -59,32 +42,24 @@ Result<std::unique_ptr<Engine>> Engine::create(config::Config config, const Cloc
   options.memory = config.decoder.memory;
   options.timeout = config.decoder.timeout;
   options.jobs_per_worker = config.decoder.jobs_per_worker;
-  std::string problem;
   auto decoders = decoder::Pool::create(options, clock);
-  if (!decoders) {
-    problem = decoders.error().what;
-    log::error("no decoder could be started, so no upload will be taken", {{"why", problem}});
-    decoders = no_decoders(problem);
-  }
   auto store = TRY(store::open_sqlite({.file = data.database()}, clock));
-  std::unique_ptr<Engine> engine(new Engine(std::move(config), std::move(data), clock,
-                                            std::move(*decoders), std::move(store),
-                                            std::move(problem)));
+  std::unique_ptr<Engine> engine(
+      new Engine(std::move(config), std::move(data), clock, std::move(decoders), std::move(store)));
   TRY(engine->reload(true));
   return engine;
 }
 
 Engine::Engine(config::Config read_config, DataFolder opened_data, const Clock& given_clock,
                std::unique_ptr<decoder::Pool> started_decoders,
-               std::unique_ptr<store::Store> opened_store, std::string decoder_problem)
+               std::unique_ptr<store::Store> opened_store)
     : config(std::move(read_config)),
       data(std::move(opened_data)),
       clock(given_clock),
       decoders(std::move(started_decoders)),
       store(std::move(opened_store)),
       pools(config),
-      loader(config, data, pools.cpu, pools.inference, clock),
-      decoder_problem_(std::move(decoder_problem)) {}
+      loader(config, data, pools.cpu, pools.inference, clock) {}
 
 Status Engine::reload(bool fresh) {
   const auto rows = TRY(store->lists());
@@ -93,7 +68,6 @@ Status Engine::reload(bool fresh) {
   {
     const std::scoped_lock lock(mutex_);
     problems_ = loader.problems();
-    if (!decoder_problem_.empty()) problems_.push_back("decoder: " + decoder_problem_);
   }
   log::info("ruleset loaded", {{"ruleset", ruleset->digest}, {"signals", ruleset->signals.size()}});
   if (scanner)
@@ -109,8 +83,14 @@ Status Engine::reload_lists_if_changed() {
 }
 
 std::vector<std::string> Engine::problems() const {
-  const std::scoped_lock lock(mutex_);
-  return problems_;
+  std::vector<std::string> problems;
+  {
+    const std::scoped_lock lock(mutex_);
+    problems = problems_;
+  }
+  if (const std::string why = decoders->health().problem; !why.empty())
+    problems.push_back("decoder: " + why);
+  return problems;
 }
 
 }  // namespace portcullis::app

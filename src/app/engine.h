@@ -22,10 +22,6 @@ struct Pools {
   Pool cpu, files, db, inference, decode;
 };
 
-// A pool of decoders that could not be started: every decode is unanswered. So a broken sandbox
-// closes uploads, and stored pictures go on being served.
-std::unique_ptr<decoder::Pool> no_decoders(std::string why);
-
 class Engine {
  public:
   // Opens or makes the data folder. What cannot be loaded but need not stop serving is logged and
@@ -53,9 +49,7 @@ class Engine {
 
  private:
   Engine(config::Config config, DataFolder data, const Clock& clock,
-         std::unique_ptr<decoder::Pool> decoders, std::unique_ptr<store::Store> store,
-         std::string decoder_problem);
-  std::string decoder_problem_;
+         std::unique_ptr<decoder::Pool> decoders, std::unique_ptr<store::Store> store);
   mutable std::mutex mutex_;
   std::vector<std::string> problems_;  // guarded by mutex_
   std::string lists_;                  // names and versions of the lists in use

@@ -29,8 +29,7 @@ PictureReader::PictureReader(const config::Config& config, const Clock& clock)
   options.memory = config.decoder.memory;
   options.timeout = config.decoder.timeout;
   options.jobs_per_worker = config.decoder.jobs_per_worker;
-  auto pool = decoder::Pool::create(options, clock);
-  decoders_ = pool ? *std::move(pool) : no_decoders(pool.error().what);
+  decoders_ = decoder::Pool::create(options, clock);
 }
 
 Result<KnownPicture> PictureReader::look(int fd, bool with_views) {

@@ -169,9 +169,11 @@ struct Options {
 // Thread-safe. Blocks: run decode() on a pool with as many threads as jobs may wait.
 class Pool {
  public:
-  // Starts the keeper and the first workers; fails when the program is missing or a worker cannot
-  // lock itself in. `clock` must outlive the pool.
-  static Result<std::unique_ptr<Pool>> create(Options options, const Clock& clock);
+  // Starts the keeper and the first workers. When the program is missing or none can lock itself
+  // in, health() says why, starting is tried again each second, and until one comes up every decode
+  // is unanswered: so a broken sandbox refuses uploads and does not stop the site from showing
+  // pictures. `clock` must outlive the pool.
+  static std::unique_ptr<Pool> create(Options options, const Clock& clock);
   virtual ~Pool() = default;
 
   // Waits for its turn and for a worker (the waiting counts toward `deadline`).
@@ -180,18 +182,19 @@ class Pool {
   // "validate-file-empty", "media-disallowed" for a format that is switched off, "video-disabled"
   // for a video when neither of its formats is on, "command-failure" for what is no known format or
   // cannot be decoded); Fault::upstream, code
-  // "decoder-unanswered", when the worker died, hung or lied; Fault::limits, code "decoder-busy",
-  // when no worker came free in time.
+  // "decoder-unanswered", when the worker died, hung or lied or none could be started;
+  // Fault::limits, code "decoder-busy", when no worker came free in time.
   virtual Result<Decoded> decode(const Job& job, Deadline deadline) = 0;
 
   struct Health {
     std::size_t ready = 0, busy = 0, waiting = 0;  // workers, workers, jobs
     std::uint64_t died = 0, timed_out = 0, done = 0;
+    std::string problem;  // why no worker is up; empty when one is
   };
   virtual Health health() const = 0;
 
   // Changes whenever the same bytes could decode, hash or be rebuilt differently: our version,
-  // libvips's and the codecs'. Workers report it when they come up.
+  // libvips's and the codecs'. Workers report it when they come up; "none" until the first has.
   virtual std::string version() const = 0;
 };
 

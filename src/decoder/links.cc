@@ -90,7 +90,8 @@ WorkerLink::Outcome WorkerLink::ask(const Job& job, std::chrono::milliseconds ti
 
 Result<std::unique_ptr<KeeperLink>> KeeperLink::start(const std::filesystem::path& program) {
   if (::access(program.c_str(), X_OK) != 0)
-    return fail(Fault::us, "{} is missing: install it beside portcullis", program.string());
+    return fail_with(Fault::us, kKeeperGone, "{} is missing: install it beside portcullis",
+                     program.string());
   int pair[2];
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
     return fail_errno("cannot make a socket");
@@ -130,7 +131,9 @@ Result<std::unique_ptr<KeeperLink>> KeeperLink::start(const std::filesystem::pat
       ::posix_spawn(&pid, name.c_str(), &actions, &attributes, arguments, variables.data());
   ::posix_spawnattr_destroy(&attributes);
   ::posix_spawn_file_actions_destroy(&actions);
-  if (error != 0) return fail(Fault::us, "{} cannot be started: {}", name, std::strerror(error));
+  if (error != 0)
+    return fail_with(Fault::us, kKeeperGone, "{} cannot be started: {}", name,
+                     std::strerror(error));
   return std::unique_ptr<KeeperLink>(new KeeperLink(std::move(ours), pid));
 }
 
@@ -151,7 +154,7 @@ Result<std::unique_ptr<WorkerLink>> KeeperLink::new_worker(const Options& option
     const std::scoped_lock lock(mutex_);
     if (!send_struct(socket_.get(), wanted) ||
         !receive_struct<Started>(socket_.get(), fds, 2, kStartTimeout))
-      return fail_with(Fault::us, "keeper-gone", "the decoder keeper is gone");
+      return fail_with(Fault::us, kKeeperGone, "the decoder keeper is gone");
   }
   if (fds.size() != 2) return fail(Fault::us, "the decoder keeper could not start a worker");
   std::vector<UniqueFd> none;

@@ -40,15 +40,19 @@ class WorkerLink {
   std::uint32_t jobs_done_ = 0;
 };
 
+// The code of an error after which only another keeper can help.
+constexpr char kKeeperGone[] = "keeper-gone";
+
 // The keeper process; it and its workers end when this goes. Thread-safe.
 class KeeperLink {
  public:
+  // An error, code kKeeperGone: it could not be started.
   static Result<std::unique_ptr<KeeperLink>> start(const std::filesystem::path& program);
   ~KeeperLink();
   KeeperLink(const KeeperLink&) = delete;
   KeeperLink& operator=(const KeeperLink&) = delete;
 
-  // Blocks until the worker is locked in. Code "keeper-gone": only another keeper can help.
+  // Blocks until the worker is locked in.
   Result<std::unique_ptr<WorkerLink>> new_worker(const Options& options);
 
  private:

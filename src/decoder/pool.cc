@@ -15,8 +15,13 @@ namespace portcullis::decoder {
 
 namespace {
 
+constexpr char kNoVersion[] = "none";
+
 std::unexpected<Error> busy() {
   return fail_with(Fault::limits, "decoder-busy", "no decoder came free in time");
+}
+std::unexpected<Error> unanswered(std::string_view why) {
+  return fail_with(Fault::upstream, "decoder-unanswered", "no decoder: {}", why);
 }
 
 // A job that waits for its turn; lives in the frame of decode().
@@ -28,8 +33,8 @@ struct Ticket {
 
 class WorkerPool final : public Pool {
  public:
-  WorkerPool(Options options, const Clock& clock, std::unique_ptr<KeeperLink> keeper)
-      : options_(std::move(options)), clock_(clock), keeper_(std::move(keeper)) {}
+  WorkerPool(Options options, const Clock& clock)
+      : options_(std::move(options)), clock_(clock), missing_(options_.workers) {}
   ~WorkerPool() override {
     {
       const std::scoped_lock lock(mutex_);
@@ -39,16 +44,15 @@ class WorkerPool final : public Pool {
     if (replacer_.joinable()) replacer_.join();
   }
 
-  Status start() {
-    std::vector<std::future<Result<std::unique_ptr<WorkerLink>>>> starting;
+  // Comes back when each worker is up or has failed to come up.
+  void start() {
+    start_keeper();
+    std::vector<std::future<Started>> starting;
     starting.reserve(options_.workers);
     for (std::size_t i = 0; i < options_.workers; ++i)
-      starting.push_back(
-          std::async(std::launch::async, [this] { return keeper_->new_worker(options_); }));
-    for (auto& worker : starting) idle_.push_back(TRY(worker.get()));
-    version_ = idle_.front()->version();
+      starting.push_back(std::async(std::launch::async, [this] { return new_worker(); }));
+    for (auto& worker : starting) add(worker.get());
     replacer_ = std::thread([this] { replace_workers(); });
-    return {};
   }
 
   Result<Decoded> decode(const Job& job, Deadline deadline) override;
@@ -59,6 +63,7 @@ class WorkerPool final : public Pool {
     health.ready = idle_.size();
     health.busy = busy_;
     health.waiting = waiting_.size();
+    if (none_is_up()) health.problem = problem_;
     return health;
   }
 
@@ -68,23 +73,30 @@ class WorkerPool final : public Pool {
   }
 
  private:
+  using Started = Result<std::unique_ptr<WorkerLink>>;
+  void start_keeper();
+  Started new_worker();
+  bool add(Started worker);
+  bool none_is_up() const { return idle_.empty() && busy_ == 0; }
   const Ticket* next() const;
-  std::unique_ptr<WorkerLink> take_worker(const Job& job, bool costly, Deadline deadline);
+  Result<std::unique_ptr<WorkerLink>> take_worker(const Job& job, bool costly, Deadline deadline);
   void give_back(const Job& job, bool costly, std::unique_ptr<WorkerLink> worker,
                  WorkerLink::Trouble trouble);
   void replace_workers();
 
   const Options options_;
   const Clock& clock_;
-  std::unique_ptr<KeeperLink> keeper_;  // of the constructing thread, then of the replacer's
+  // Of the constructing thread, then of the replacer's.
+  Result<std::unique_ptr<KeeperLink>> keeper_ = fail(Fault::us, "not started yet");
 
   mutable std::mutex mutex_;
-  std::string version_;  // of the newest worker
+  std::string version_ = kNoVersion;  // of the newest worker
+  std::string problem_;               // why the last one did not come up; empty when it did
   std::condition_variable changed_;
   std::vector<std::unique_ptr<WorkerLink>> idle_;
   std::list<Ticket*> waiting_;  // oldest first
   std::multiset<std::string, std::less<>> owners_at_work_;
-  std::size_t busy_ = 0, costly_at_work_ = 0, missing_ = 0;
+  std::size_t busy_ = 0, costly_at_work_ = 0, missing_;
   Health counts_;
   bool stopping_ = false;
   std::thread replacer_;
@@ -111,20 +123,23 @@ const Ticket* WorkerPool::next() const {
   return best;
 }
 
-std::unique_ptr<WorkerLink> WorkerPool::take_worker(const Job& job, bool costly,
-                                                    Deadline deadline) {
+Result<std::unique_ptr<WorkerLink>> WorkerPool::take_worker(const Job& job, bool costly,
+                                                            Deadline deadline) {
   Ticket ticket{job.priority, job.owner, costly};
   std::unique_lock lock(mutex_);
   const auto place = waiting_.insert(waiting_.end(), &ticket);
   const auto wait = std::max(std::chrono::nanoseconds(0), deadline - clock_.steady());
   const auto until = std::chrono::steady_clock::now() + wait;
-  const bool mine =
-      changed_.wait_until(lock, until, [&] { return stopping_ || next() == &ticket; });
+  // While none has ever come up; one that did is worth the wait for another.
+  const auto hopeless = [this] { return version_ == kNoVersion && !problem_.empty(); };
+  changed_.wait_until(lock, until, [&] { return stopping_ || hopeless() || next() == &ticket; });
+  const bool mine = !stopping_ && next() == &ticket;
+  const auto why_not = hopeless() ? unanswered(problem_) : busy();
   waiting_.erase(place);
-  if (!mine || stopping_) {
+  if (!mine) {
     lock.unlock();
     changed_.notify_all();
-    return nullptr;
+    return why_not;
   }
   std::unique_ptr<WorkerLink> worker = std::move(idle_.back());
   idle_.pop_back();
@@ -158,36 +173,48 @@ void WorkerPool::give_back(const Job& job, bool costly, std::unique_ptr<WorkerLi
   changed_.notify_all();
 }
 
+void WorkerPool::start_keeper() { keeper_ = KeeperLink::start(options_.program); }
+
+WorkerPool::Started WorkerPool::new_worker() {
+  if (!keeper_) return std::unexpected(keeper_.error());
+  return (*keeper_)->new_worker(options_);
+}
+
+bool WorkerPool::add(Started worker) {
+  if (!worker)
+    log::error("a decoder could not be started; trying again", {{"why", worker.error().what}});
+  {
+    const std::scoped_lock lock(mutex_);
+    problem_ = worker ? "" : worker.error().what;
+    if (worker) {
+      --missing_;
+      version_ = (*worker)->version();
+      idle_.push_back(std::move(*worker));
+    }
+  }
+  changed_.notify_all();
+  return worker.has_value();
+}
+
 void WorkerPool::replace_workers() {
   std::unique_lock lock(mutex_);
   while (true) {
     changed_.wait(lock, [this] { return stopping_ || missing_ > 0; });
     if (stopping_) return;
     lock.unlock();
-    auto worker = keeper_->new_worker(options_);
+    Started worker = new_worker();
+    const bool keeper_is_gone = !worker && worker.error().code == kKeeperGone;
+    const bool added = add(std::move(worker));
+    if (keeper_is_gone) start_keeper();
     lock.lock();
-    if (worker) {
-      --missing_;
-      version_ = (*worker)->version();
-      idle_.push_back(std::move(*worker));
-      changed_.notify_all();
-      continue;
-    }
-    log::error("a decoder could not be replaced; trying again", {{"why", worker.error().what}});
-    if (worker.error().code == "keeper-gone") {
-      lock.unlock();
-      if (auto keeper = KeeperLink::start(options_.program)) keeper_ = std::move(*keeper);
-      lock.lock();
-    }
-    changed_.wait_for(lock, std::chrono::seconds(1), [this] { return stopping_; });
+    if (!added) changed_.wait_for(lock, std::chrono::seconds(1), [this] { return stopping_; });
   }
 }
 
 Result<Decoded> WorkerPool::decode(const Job& job, Deadline deadline) {
   const bool costly = is_costly(job);
   while (true) {
-    std::unique_ptr<WorkerLink> worker = take_worker(job, costly, deadline);
-    if (!worker) return busy();
+    std::unique_ptr<WorkerLink> worker = TRY(take_worker(job, costly, deadline));
     const auto left =
         std::chrono::duration_cast<std::chrono::milliseconds>(deadline - clock_.steady());
     const auto timeout = std::clamp(left, std::chrono::milliseconds(0), options_.timeout);
@@ -201,11 +228,10 @@ Result<Decoded> WorkerPool::decode(const Job& job, Deadline deadline) {
 
 }  // namespace
 
-Result<std::unique_ptr<Pool>> Pool::create(Options options, const Clock& clock) {
+std::unique_ptr<Pool> Pool::create(Options options, const Clock& clock) {
   PORTCULLIS_CHECK(options.workers > 0);
-  auto keeper = TRY(KeeperLink::start(options.program));
-  auto pool = std::make_unique<WorkerPool>(std::move(options), clock, std::move(keeper));
-  TRY(pool->start());
+  auto pool = std::make_unique<WorkerPool>(std::move(options), clock);
+  pool->start();
   return pool;
 }
 

@@ -4,6 +4,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include <atomic>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -13,6 +14,7 @@
 #include "decoder/decoder.h"
 #include "decoder/worker/lock_in.h"
 #include "testing/memory_file.h"
+#include "testing/temporary_folder.h"
 
 namespace portcullis::decoder {
 namespace {
@@ -38,8 +40,8 @@ class PoolTest : public ::testing::Test {
     options.timeout = timeout;
     options.jobs_per_worker = jobs;
     auto made = Pool::create(options, clock_);
-    EXPECT_TRUE(made) << made.error().what;
-    return std::move(*made);
+    EXPECT_EQ(made->health().problem, "");
+    return made;
   }
 
   Result<Decoded> decode(Pool& pool, std::string_view bytes, std::string owner = "",
@@ -210,6 +212,51 @@ TEST_F(PoolTest, a_worker_that_ended_while_idle_costs_no_answer) {
   EXPECT_EQ(workers->health().died, 1u);
 }
 
+// As the kernel does when memory runs out.
+TEST_F(PoolTest, Invariant4_who_is_killed_at_work_costs_one_answer) {
+  const auto workers = pool(1, std::chrono::minutes(5));
+  for (const bool keeper_too : {false, true}) {
+    Result<Decoded> cut_off = fail(Fault::us, "not asked yet");
+    std::atomic<bool> answered = false;
+    std::thread at_work([&] {
+      cut_off = decode(*workers, "hang");
+      answered = true;
+    });
+    // Who dies before it has the job costs no answer: the next one gets the job, and is killed too.
+    while (!answered) {
+      while (workers->health().busy == 0 && !answered) std::this_thread::yield();
+      const auto keepers = children_of(::getpid());
+      if (keepers.empty()) continue;
+      const std::vector<pid_t> doomed = keeper_too ? keepers : children_of(keepers.at(0));
+      for (const pid_t pid : doomed) end(pid);
+    }
+    at_work.join();
+    ASSERT_FALSE(cut_off) << keeper_too;
+    EXPECT_EQ(cut_off.error().fault, Fault::upstream) << keeper_too;
+    EXPECT_EQ(cut_off.error().code, "decoder-unanswered") << keeper_too;
+    const auto next = decode(*workers, kPixel);
+    EXPECT_TRUE(next) << keeper_too << ": " << next.error().what;
+  }
+  EXPECT_EQ(workers->health().timed_out, 0u);
+  EXPECT_EQ(workers->health().busy, 0u);
+}
+
+TEST_F(PoolTest, who_is_killed_while_it_starts_is_replaced_at_once) {
+  const auto workers = pool(1);
+  const pid_t keeper = children_of(::getpid()).at(0);
+  pid_t last = children_of(keeper).at(0);
+  end(last);
+  Result<Decoded> decoded = fail(Fault::us, "not asked yet");
+  std::thread asking([&] { decoded = decode(*workers, kPixel); });  // makes the pool start another
+  for (int i = 0; i < 3; ++i) {
+    std::vector<pid_t> next;
+    while (next.empty() || next.at(0) == last) next = children_of(keeper);
+    end(last = next.at(0));
+  }
+  asking.join();
+  EXPECT_TRUE(decoded) << decoded.error().what;
+}
+
 TEST_F(PoolTest, Invariant4_without_its_keeper_the_pool_starts_another) {
   const auto workers = pool(2);
   const pid_t keeper = children_of(::getpid()).at(0);
@@ -282,20 +329,26 @@ TEST_F(PoolTest, workers_are_replaced_after_their_number_of_jobs) {
   EXPECT_EQ(workers->health().died, 0u);
 }
 
-TEST_F(PoolTest, a_missing_program_is_said) {
+TEST_F(PoolTest, Invariant4_without_a_program_nothing_is_decoded_until_there_is_one) {
+  const testing::TemporaryFolder folder;
   Options options;
-  options.program = "/nonexistent/portcullis-decoder";
-  const auto made = Pool::create(options, clock_);
-  ASSERT_FALSE(made);
-  EXPECT_NE(made.error().what.find("install it beside"), std::string::npos);
+  options.program = folder.path() / "portcullis-decoder";
+  const auto workers = Pool::create(options, clock_);
+  EXPECT_NE(workers->health().problem.find("install it beside"), std::string::npos);
+  const auto decoded = decode(*workers, kPixel);
+  ASSERT_FALSE(decoded);
+  EXPECT_EQ(decoded.error().code, "decoder-unanswered");
+
+  std::filesystem::create_symlink(kReal, options.program);
+  const auto until = clock_.steady() + std::chrono::minutes(2);
+  while (!workers->health().problem.empty() && clock_.steady() < until) std::this_thread::yield();
+  EXPECT_TRUE(decode(*workers, kPixel));
 }
 
 TEST_F(PoolTest, the_real_program_starts_and_decodes) {
   Options options;
   options.program = kReal;
-  auto made = Pool::create(options, clock_);
-  ASSERT_TRUE(made) << made.error().what;
-  EXPECT_TRUE(decode(**made, kPixel));
+  EXPECT_TRUE(decode(*Pool::create(options, clock_), kPixel));
 }
 
 }  // namespace

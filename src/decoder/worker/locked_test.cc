@@ -95,8 +95,8 @@ class LockedTest : public testing::WorkerTest {
     options.memory = memory;
     options.timeout = std::chrono::minutes(2);
     auto made = Pool::create(options, clock_);
-    EXPECT_TRUE(made) << made.error().what;
-    return std::move(*made);
+    EXPECT_EQ(made->health().problem, "");
+    return made;
   }
 
   Result<Decoded> decode(Pool& pool, ByteView bytes) {
