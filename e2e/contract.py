@@ -29,6 +29,7 @@ def configured(binaries, room, profile="lists-only", **sections):
     sections["site"] = {"hosts": ["lemmy.example"], **sections["site"]}
     for name, values in sections.items():
         gate.configure(name, **values)
+    gate.must("switch", "remote", "cache")  # the default without a classifier is another
     return gate
 
 

@@ -178,21 +178,29 @@ def test_an_origin_that_is_not_there(gate):
         is_error(proxied(gate, url), 400, FAILED)
 
 
+def is_placeholder(answer):
+    assert (answer.status, answer.headers["Content-Type"], answer.headers["Cache-Control"]) == (200, "image/png", "no-store"), answer
+    assert pictures.decode(answer.body).size == (480, 360)
+
+
 def test_what_policy_refuses_is_not_fetched_again(gate, origin):
-    """5 a refused remote picture -> 400 failed-external-validation; the second time without a fetch"""
+    """5 a refused remote picture -> a stand-in or the placeholder, never its address; the second time without a fetch"""
     data = pictures.jpeg(50)
     origin.pages |= {"/refused.jpg": ("image/jpeg", data), "/refused-too.jpg": ("image/jpeg", data)}
     gate.add_list("own/refused", "sha256", [hashlib.sha256(data).hexdigest()])
     before = set(gate.blobs())
     for _ in range(3):
-        is_error(download(gate, origin.url("/refused.jpg"), "&resize=512"), 400, REFUSED)
-        is_error(proxied(gate, origin.url("/refused-too.jpg")), 400, REFUSED)
-        is_error(proxied(gate, origin.url("/refused-too.jpg"), "process.webp", "&thumbnail=64"), 400, REFUSED)
+        file, = is_taken(download(gate, origin.url("/refused.jpg"), "&resize=512"))
+        for target in (f"original/{file['file']}", f"process.webp?src={file['file']}&thumbnail=64"):
+            is_placeholder(gate.get(f"/image/{target}", RELAYED))
+        assert gate.get(f"/image/details/original/{file['file']}").json()["width"] == 480
+        is_placeholder(proxied(gate, origin.url("/refused-too.jpg")))
+        is_placeholder(proxied(gate, origin.url("/refused-too.jpg"), "process.webp", "&thumbnail=64"))
     assert (fetches(origin, "/refused.jpg"), fetches(origin, "/refused-too.jpg")) == (1, 1)
-    is_error(proxied(gate, origin.url("/refused.jpg")), 400, REFUSED)
+    is_placeholder(proxied(gate, origin.url("/refused.jpg")))
     assert fetches(origin, "/refused.jpg") == 1, "the verdict is the URL's, whoever asks"
-    is_error(gate.get(f"/image/details/original?proxy={quoted(origin.url('/refused-too.jpg'))}"), 404, "proxy-not-found")
-    assert proxied(gate, origin.url("/refused-too.jpg"), headers=RELAYED).status in (400, 404)
+    assert gate.get(f"/image/details/original?proxy={quoted(origin.url('/refused-too.jpg'))}").json()["width"] == 480
+    is_placeholder(proxied(gate, origin.url("/refused-too.jpg"), headers=RELAYED))
     assert fetches(origin, "/refused-too.jpg") == 1 and not set(gate.blobs()) - before
     gate.remove_list("own/refused")
 

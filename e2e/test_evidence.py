@@ -1,5 +1,4 @@
 """What is kept sealed, who may open it and when it goes; the audit chain; what is stored, judged again."""
-import base64
 import hashlib
 import json
 import re
@@ -42,11 +41,6 @@ then = "accept"
 """
 
 
-def token(account):
-    part = lambda value: base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
-    return f"{part({'alg': 'HS256'})}.{part({'sub': str(account)})}.c2ln"
-
-
 def sha256(data):
     return hashlib.sha256(data).hexdigest()
 
@@ -69,7 +63,7 @@ def keeping(new_gate):
 
 
 def upload(gate, data, account=2):
-    return gate.post([data], [*wire.as_lemmy_relays(), ("Authorization", f"Bearer {token(account)}")])
+    return gate.post([data], [*wire.as_lemmy_relays(), ("Authorization", wire.session_of(account))])
 
 
 def kept(gate, *options):

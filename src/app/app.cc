@@ -84,30 +84,14 @@ int run_command(int argc, char** argv) {
     };
   });
 
-  LockdownOptions lockdown;
-  std::string on_or_off;
-  lockdown.what = "uploads";
-  command = with_config(
-      app.add_subcommand("lockdown", "Close or open uploads, at once and until said otherwise"));
-  command->add_option("state", on_or_off, "on or off")
-      ->required()
-      ->check(CLI::IsMember({"on", "off"}));
-  command->add_option("what", lockdown.what, "What to close")->check(CLI::IsMember({"uploads"}));
-  command->add_option("--message", lockdown.message, "What people are told");
-  command->callback([&] {
-    chosen = [&] {
-      lockdown.config = config;
-      lockdown.on = on_or_off == "on";
-      return lockdown_command(lockdown);
-    };
-  });
-
   const CommandLine line{app, chosen, with_config, config};
   add_evidence_commands(line);
   add_list_commands(line);
   add_audit_commands(line);
   add_policy_commands(line);
   add_rescan_command(line);
+  add_switch_commands(line);
+  add_purge_commands(line);
 
   try {
     app.parse(argc, argv);

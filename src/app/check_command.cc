@@ -7,6 +7,7 @@
 #include "app/engine.h"
 #include "app/keeping.h"
 #include "app/list_credentials.h"
+#include "app/switching.h"
 #include "base/log.h"
 #include "egress/egress.h"
 
@@ -204,11 +205,12 @@ Result<int> check_command(const std::string& config_file) {
   if (!doctor.look("store", rows, "readable")) return doctor.report();
   check_lists(doctor, *data, *rows, clock.now());
   check_services(doctor, *config, check_policy(doctor, *config, *data, *rows), clock);
-  const auto uploads = (*store)->get_switch("uploads");
-  if (!doctor.look("uploads", uploads, "the switch is readable")) return doctor.report();
-  const std::optional<store::Switch>& value = *uploads;
-  if (value && !store::is_open(*value, clock.now()))
-    doctor.warning("uploads", "closed by " + value->who + "; `portcullis lockdown off` opens them");
+  const auto switches = (*store)->switches();
+  if (!doctor.look("switches", switches, "readable")) return doctor.report();
+  for (const store::Switch& value : all_switches(*switches, clock.now()))
+    if (!value.who.empty() && value.state != "open")
+      doctor.warning(value.name,
+                     to_text(value) + "; `portcullis lockdown off` restores what was before");
   return doctor.report();
 }
 

@@ -36,6 +36,8 @@ void add_evidence_commands(const CommandLine& line);
 void add_list_commands(const CommandLine& line);  // hashlist, ban and unban
 void add_audit_commands(const CommandLine& line);
 void add_policy_commands(const CommandLine& line);
+void add_switch_commands(const CommandLine& line);  // switch and lockdown
+void add_purge_commands(const CommandLine& line);
 void add_rescan_command(const CommandLine& line);
 
 }  // namespace portcullis::app

@@ -39,12 +39,6 @@ struct ScanOptions {
 };
 Result<int> scan_command(const ScanOptions& options);
 
-struct LockdownOptions {
-  std::string config, what, message;
-  bool on = true;
-};
-Result<int> lockdown_command(const LockdownOptions& options);
-
 // Columns of text, padded, for people.
 std::string table(const std::vector<std::vector<std::string>>& rows);
 

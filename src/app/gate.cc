@@ -9,8 +9,11 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <csignal>
 
+#include "app/automatic_closing.h"
 #include "app/bans.h"
 #include "app/metrics.h"
+#include "app/switches_api.h"
+#include "app/switching.h"
 #include "base/log.h"
 
 namespace portcullis::app {
@@ -155,6 +158,13 @@ Status Gate::prepare(config::Config config) {
     const std::scoped_lock lock(banning_);
     return ban_refused(*engine_->store, engine_->data, clock_, screening);
   };
+  options.on_refused = [this](const std::string& rule) {
+    const auto closed =
+        close_if_too_many(*engine_->store, engine_->config.close_uploads, rule, clock_.now());
+    if (!closed)
+      log::error("whether uploads should close cannot be seen", {{"why", closed.error().what}});
+    return closed ? *closed : std::nullopt;
+  };
   options.on_alert = [this](std::string_view what, std::string_view text) { alert(what, text); };
   media_ = std::make_unique<media::Media>(
       std::move(options),
@@ -214,7 +224,8 @@ Status Gate::listen() {
   options.max_connections = 64;
   admin_server_ = TRY(net::Server::create(
       {&control_}, std::move(options),
-      [this](net::Request& request, net::BodyReader&) { return admin(request); }, clock_));
+      [this](net::Request& request, net::BodyReader& body) { return admin(request, body); },
+      clock_));
   return {};
 }
 
@@ -293,8 +304,10 @@ Task<void> Gate::tell_audit_head() {
 
 Task<void> Gate::sweep_now_and_then() {
   while (!stopping_) {
-    const auto swept = co_await engine_->pools.files.run(
-        [this] { return media::sweep(*engine_->store, *blobs_, kSweepAtOnce); });
+    Result<std::size_t> swept = kSweepAtOnce;
+    while (!stopping_ && swept && *swept == kSweepAtOnce)  // a purge leaves millions
+      swept = co_await engine_->pools.files.run(
+          [this] { return media::sweep(*engine_->store, *blobs_, kSweepAtOnce); });
     if (!swept)
       log::warning("sweeping failed; it will be tried again", {{"why", swept.error().what}});
     const auto maintained = co_await engine_->pools.db.run([this] { return media_->maintain(); });
@@ -344,7 +357,10 @@ void Gate::drain() {
     });
 }
 
-Task<net::Response> Gate::admin(net::Request& request) {
+Task<net::Response> Gate::admin(net::Request& request, net::BodyReader& body) {
+  if (request.path == "/api/switches" || request.path.starts_with("/api/switches/"))
+    co_return co_await answer_switches(engine_->config.listen.admin_token, request, body,
+                                       *engine_->store, engine_->pools.db, clock_);
   if (request.path == "/metrics" && request.method == "GET") co_return co_await metrics();
   if (request.path == "/healthz" && request.method == "GET") {
     const auto problems = engine_->problems();
@@ -364,8 +380,8 @@ Task<net::Response> Gate::metrics() {
   readings.services = engine_->loader.services().readings();
   co_await engine_->pools.db.run([&] {
     if (auto counts = engine_->store->counts()) readings.stored = *counts;
-    const auto found = engine_->store->get_switch("uploads");
-    readings.uploads_open = found && (!*found || store::is_open(**found, clock_.now()));
+    if (const auto flipped = engine_->store->switches())
+      readings.switches = all_switches(*flipped, clock_.now());
   });
   co_return net::Response{200,
                           {{"Content-Type", "text/plain; version=0.0.4; charset=utf-8"}},

@@ -47,7 +47,7 @@ class Gate {
   Task<void> handle_signals();
   Task<void> reload_config();
   void drain();
-  Task<net::Response> admin(net::Request& request);
+  Task<net::Response> admin(net::Request& request, net::BodyReader& body);
   Task<net::Response> metrics();
 
   std::filesystem::path config_file_;

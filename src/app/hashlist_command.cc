@@ -35,18 +35,6 @@ Status check_name(std::string_view name) {
   return {};
 }
 
-// "90m", "36h", "7d".
-Result<std::chrono::seconds> age_from(const std::string& text) {
-  if (text.empty()) return std::chrono::seconds(0);
-  std::size_t digits = 0;
-  while (digits < text.size() && text[digits] >= '0' && text[digits] <= '9') ++digits;
-  const std::string unit = text.substr(digits);
-  const std::int64_t seconds = unit == "m" ? 60 : unit == "h" ? 3600 : unit == "d" ? 86400 : 0;
-  if (digits == 0 || digits > 6 || seconds == 0)
-    return fail(Fault::client, "\"{}\" is no length of time: write e.g. 36h or 7d", text);
-  return std::chrono::seconds(std::atoll(text.c_str()) * seconds);
-}
-
 json::object counted(const hash::ParsedList& parsed) {
   return {
       {"withdrawn", parsed.withdrawn}, {"foreign", parsed.foreign}, {"damaged", parsed.damaged}};
@@ -149,7 +137,9 @@ Result<int> hashlist_add_command(const ListOptions& options) {
   row.radius = static_cast<std::uint32_t>(options.radius.value_or(31));
   row.min_quality = static_cast<std::uint32_t>(options.min_quality.value_or(hash::kMinQuality));
   row.observe = options.observe;
-  row.max_age = TRY(age_from(options.max_age));
+  if (!options.max_age.empty())
+    row.max_age =
+        std::chrono::ceil<std::chrono::seconds>(TRY(config::parse_duration(options.max_age)));
 
   const auto lock = TRY(ListLock::take(opened.data, row.name));
   // A path is shown as it was given: that is what the person at the terminal knows it by.

@@ -20,6 +20,7 @@ Result<int> init_command(const InitOptions& options) {
   if (!options.listen.empty()) config.listen.media = TRY(config::parse_address(options.listen));
   if (!options.admin.empty()) config.listen.admin = TRY(config::parse_address(options.admin));
   config.listen.api_key = options.api_key;
+  config.listen.admin_token = random_hex(16);
   if (options.prefix) config.listen.media_prefix = "/" + random_hex(16) + "/";
   if (!config.listen.media.is_loopback() && !options.prefix)
     return fail(Fault::client,

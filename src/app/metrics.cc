@@ -35,6 +35,19 @@ MetricFamily counter(std::string name, std::string help, double value) {
                 {metric(MetricType::Counter, value)});
 }
 
+bool is_in_state(const Readings& readings, std::string_view name, std::string_view state) {
+  return std::ranges::any_of(readings.switches, [&](const store::Switch& value) {
+    return value.name == name && value.state == state;
+  });
+}
+
+std::vector<ClientMetric> switch_states(const Readings& readings) {
+  std::vector<ClientMetric> states;
+  for (const store::Switch& value : readings.switches)
+    states.push_back(metric(MetricType::Gauge, 1, {{"name", value.name}, {"state", value.state}}));
+  return states;
+}
+
 void add_services(std::vector<MetricFamily>& all, const std::vector<services::Reading>& readings) {
   if (readings.empty()) return;
   std::vector<ClientMetric> pictures, requests, held_back, resting;
@@ -100,7 +113,10 @@ std::string metrics_text(const Readings& readings) {
             static_cast<double>(media.spooled_bytes)),
       gauge("portcullis_connections", "Open connections of the media listener",
             static_cast<double>(readings.connections)),
-      gauge("portcullis_uploads_open", "1 while uploads are taken", readings.uploads_open ? 1 : 0),
+      gauge("portcullis_uploads_open", "1 while uploads are taken",
+            is_in_state(readings, "uploads", "open") ? 1 : 0),
+      family("portcullis_switch", "1 for the state that each switch is in", MetricType::Gauge,
+             switch_states(readings)),
       gauge("portcullis_problems",
             "Signals, lists and parts that cannot answer; anything but 0 needs an admin",
             static_cast<double>(readings.problems)),

@@ -14,7 +14,8 @@ struct Readings {
   const media::Counters& media;
   decoder::Pool::Health decoders;
   std::size_t connections = 0;
-  bool uploads_open = false;
+  // As they are now; none while the database cannot be read.
+  std::vector<store::Switch> switches = {};
   std::size_t problems = 0;  // signals, lists or parts that cannot answer
   std::vector<services::Reading> services = {};
   std::optional<store::Counts> stored;  // none while the database cannot be read

@@ -86,6 +86,16 @@ Result<UniqueFd> lock_data_folder(const DataFolder& data) {
   return fd;
 }
 
+Result<UniqueFd> lock_purging(const DataFolder& data) {
+  const fs::path path = data.root / "purge.lock";
+  UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!fd) return fail_errno("cannot open " + path.string());
+  if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0)
+    return fail(Fault::client, "another purge is at work on {}: let it end first",
+                data.root.string());
+  return fd;
+}
+
 std::string actor() {
   for (const char* variable : {"SUDO_USER", "USER", "LOGNAME"})
     if (const char* name = std::getenv(variable); name && *name)

@@ -40,6 +40,9 @@ Result<DataFolder> open_data_folder(const config::Config& config);
 // Held by `serve` while it runs; an error when another one does.
 Result<UniqueFd> lock_data_folder(const DataFolder& data);
 
+// Of one purge at a time. Fault::client: another one is at work.
+Result<UniqueFd> lock_purging(const DataFolder& data);
+
 // Who runs this command, for the record: the name of the account on this machine.
 std::string actor();
 

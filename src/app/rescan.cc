@@ -103,6 +103,13 @@ Status Rescan::look_at(const Sha256& blob, RescanProgress& progress) {
   return {};
 }
 
+Result<bool> Rescan::take_off_if_hit(const Sha256& blob) {
+  RescanProgress progress;
+  TRY(look_at(blob, progress));
+  if (progress.not_judged > 0) return fail(Fault::upstream, "it could not be judged now");
+  return progress.found > 0;
+}
+
 // The worst of the verdicts on the originals it was made of; nothing when its file cannot be read.
 Result<std::optional<scan::Screening>> Rescan::judge(const Sha256& blob,
                                                      const store::Store::Provenance& provenance) {

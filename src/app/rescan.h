@@ -45,6 +45,9 @@ struct Rescan {
   // Blocks until all are judged. An error of the store or of sealing ends it where it stands.
   Result<RescanProgress> run();
 
+  // One picture alone: true when today's ruleset refuses it, and it was sealed and taken off.
+  Result<bool> take_off_if_hit(const Sha256& blob);
+
  private:
   Status look_at(const Sha256& blob, RescanProgress& progress);
   Result<std::optional<scan::Screening>> judge(const Sha256& blob,

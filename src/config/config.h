@@ -3,11 +3,11 @@
 // Every error says file:line:column and what to do. Unknown keys are errors (a mistyped limit must
 // not be a missing limit). Keys are called as the members below, in the tables [listen] [http]
 // [media] [media.retention] [media.image] [media.image.quality] [media.animation] [media.video]
-// [site] [egress] [evidence] [attempts] [alert] [decoder] [inference] [services.NAME] [log]; `data`
-// and `policy` stand above them and are the only ones without a default. Paths are taken relative
-// to the file's folder. Values with units are written as text: "40 MiB" (B, KiB, MiB, GiB, TiB),
-// "30s" (ms, s, m, h, d). Values are plain data; nothing here looks at the network, and only load()
-// reads a file.
+// [site] [egress] [evidence] [attempts] [close_uploads.NAME] [alert] [decoder] [inference]
+// [services.NAME] [log]; `data` and `policy` stand above them and are the only ones without a
+// default. Paths are taken relative to the file's folder. Values with units are written as text:
+// "40 MiB" (B, KiB, MiB, GiB, TiB), "30s" (ms, s, m, h, d). Values are plain data; nothing here
+// looks at the network, and only load() reads a file.
 #pragma once
 
 #include <chrono>
@@ -30,6 +30,8 @@ struct Address {
 };
 // "127.0.0.1:8080" or "[::1]:8080". Port 0 means: any free one (the server says which).
 Result<Address> parse_address(std::string_view text);
+// "90s", "30m", "2h", "7d".
+Result<std::chrono::milliseconds> parse_duration(std::string_view text);
 
 struct Listen {
   Address media{"127.0.0.1", 8080};
@@ -37,8 +39,9 @@ struct Listen {
   // A secret path prefix, "/x1y2.../", of 16 to 128 letters, digits, '-' and '_'; required when
   // media is not a loopback address. Empty: none.
   std::string media_prefix;
-  std::string api_key;    // of pict-rs's internal API; empty: that API is off
-  std::size_t loops = 0;  // I/O threads; 0: one per core
+  std::string api_key;      // of pict-rs's internal API; empty: that API is off
+  std::string admin_token;  // of the switches on the admin listener; empty: they are off
+  std::size_t loops = 0;    // I/O threads; 0: one per core
   bool operator==(const Listen&) const = default;
 };
 
@@ -128,6 +131,17 @@ struct Attempts {
   bool operator==(const Attempts&) const = default;
 };
 
+// More than `refusals` within `within` close uploads. [close_uploads.NAME]
+struct CloseUploads {
+  std::string name;       // letters, digits, '-' and '_'; not a key of its table
+  std::string rule{"*"};  // pattern of the names of rules that count
+  std::uint32_t refusals = 20;
+  std::chrono::seconds within{600};
+  std::chrono::seconds lasts{0};  // 0: until somebody opens them
+  std::string message;            // shown to people; empty: the default text
+  bool operator==(const CloseUploads&) const = default;
+};
+
 struct Alert {
   std::filesystem::path hook;               // told what a person should know now; empty: nobody
   std::chrono::seconds audit_head{86'400};  // how often it is told the head of the audit chain
@@ -182,6 +196,7 @@ struct Config {
   Egress egress;
   Evidence evidence;
   Attempts attempts;
+  std::vector<CloseUploads> close_uploads;  // in the order of their names
   Alert alert;
   Decoder decoder;
   Inference inference;

@@ -212,10 +212,10 @@ TEST(Config, every_error_says_where_and_what) {
   } cases[] = {
       {"not toml", "data = \n", "1:8", ""},
       {"unknown key", with_least("datum = 1\n"), "3:1",
-       "no `datum` here; there are: alert, attempts, data"},
+       "no `datum` here; there are: alert, attempts, close_uploads, data"},
       {"unknown table", with_least("[lisen]\n"), "3:2", "no `lisen`"},
       {"unknown key in a table", with_least("[listen]\nmediaa = \"127.0.0.1:1\"\n"), "4:1",
-       "admin, api_key, loops, media, media_prefix"},
+       "admin, admin_token, api_key, loops, media, media_prefix"},
       {"unknown key two deep", with_least("[media.image]\nwidth = 3\n"), "4:1", "max_width"},
       {"the first of two", with_least("[log]\nx = 1\n[decoder]\ny = 1\n"), "4:1", "`x`"},
       {"a value for a table", with_least("log = \"info\"\n"), "3:7", "[log]"},
@@ -391,7 +391,7 @@ TEST(ToToml, comes_back_as_it_was) {
   config.policy = "/p/policy.toml";
   EXPECT_EQ(parsed(to_toml(config)), config) << to_toml(config);
 
-  config.listen = {{"10.0.0.1", 1}, {"::1", 2}, "/aaaaaaaaaaaaaaaaaaaa/", "k\"\\#", 7};
+  config.listen = {{"10.0.0.1", 1}, {"::1", 2}, "/aaaaaaaaaaaaaaaaaaaa/", "k\"\\#", "t\"#", 7};
   config.http = {1025, 61s, 3600s, 86'400s, 1s, 0s, 1};
   config.media.max_file_size = 12'345;
   config.media.max_file_count = 9;
@@ -413,6 +413,13 @@ TEST(ToToml, comes_back_as_it_was) {
   config.media.allow_audio = true;
   config.decoder = {1024, 64ull << 20, 600s, 1'000'000};
   config.inference = {"/models", 8, 90s};
+  config.close_uploads = {{.name = "known",
+                           .rule = "k*",
+                           .refusals = 1,
+                           .within = 60s,
+                           .lasts = 7'200s,
+                           .message = "Back \"soon\"."},
+                          {.name = "rest"}};
   config.services = {{.name = "a-1",
                       .type = "hma",
                       .url = "http://hma/",

@@ -66,6 +66,16 @@ void lay_out_service(SomeService& service, Visitor& visit) {
   visit.duration("keep_no_match", service.keep_no_match, "", 0s, 24h * 366);
 }
 
+template <class SomeLimit, class Visitor>
+void lay_out_close_uploads(SomeLimit& limit, Visitor& visit) {
+  using namespace std::chrono_literals;
+  visit.text("rule", limit.rule, "Which rules of the policy count; '*' stands for anything.");
+  visit.count("refusals", limit.refusals, "", 1, 1'000'000);
+  visit.duration("within", limit.within, "", 1min, 24h);
+  visit.duration("lasts", limit.lasts, "\"0s\": until somebody opens them.", 0s, 24h * 31);
+  visit.text("message", limit.message, "What people are told.");
+}
+
 // `config` is a Config or a const one.
 template <class SomeConfig, class Visitor>
 void lay_out(SomeConfig& config, Visitor& visit) {
@@ -85,6 +95,9 @@ void lay_out(SomeConfig& config, Visitor& visit) {
                     "\"http://10.0.0.2:8080/SECRET/\".\n`portcullis init --prefix` makes one.");
   visit.secret("api_key", config.listen.api_key,
                "As pictrs.api_key in Lemmy's config. Empty: the internal API is off.");
+  visit.secret("admin_token", config.listen.admin_token,
+               "\"Authorization: Bearer …\" of /api/switches on the admin listener. Empty: it is "
+               "off.");
   visit.count("loops", config.listen.loops, "Threads for the network. 0: one per core.", 0, 1024);
 
   visit.table("http", "");
@@ -195,6 +208,12 @@ void lay_out(SomeConfig& config, Visitor& visit) {
               1, 10'000);
   visit.duration("window", config.attempts.window, "", 1min, 24h * 366);
   visit.duration("close_for", config.attempts.close_for, "", 1min, 24h * 366);
+
+  visit.tables(
+      "close_uploads", config.close_uploads,
+      "Uploads close by themselves when more than `refusals` pictures were refused within\n"
+      "`within`. Each a table [close_uploads.NAME].",
+      [&](auto& limit) { lay_out_close_uploads(limit, visit); });
 
   visit.table("alert", "");
   visit.path("hook", config.alert.hook,

@@ -1,9 +1,12 @@
 #include "config/units.h"
 
 #include <fmt/format.h>
+
 #include <charconv>
 #include <iterator>
 #include <span>
+
+#include "config/config.h"
 
 namespace portcullis::config {
 
@@ -56,6 +59,11 @@ std::optional<std::chrono::milliseconds> duration_from(std::string_view text) {
   const auto milliseconds = amount(text, kTimes);
   if (!milliseconds || *milliseconds > kLongestMilliseconds) return std::nullopt;
   return std::chrono::milliseconds(*milliseconds);
+}
+
+Result<std::chrono::milliseconds> parse_duration(std::string_view text) {
+  if (const auto duration = duration_from(text)) return *duration;
+  return fail(Fault::client, "\"{}\" is no length of time: write e.g. 90s, 30m, 2h or 7d", text);
 }
 
 std::string duration_text(std::chrono::milliseconds duration) {

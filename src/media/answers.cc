@@ -156,6 +156,10 @@ net::Response uploads_closed(std::string_view message) {
       message.empty() ? "Uploads are switched off for now. Please try again later." : message);
 }
 
+net::Response remote_not_stored() {
+  return refusal(403, "remote-not-stored", "Pictures of other sites are not stored here.");
+}
+
 net::Response error_answer(int status, std::string_view code, std::string_view text) {
   net::Response response =
       json_answer(status, json::serialize(json::object{{"msg", text}, {"code", code}}));

@@ -25,6 +25,8 @@ net::Response screening_unavailable();
 net::Response storage_unavailable();
 net::Response storage_full();
 net::Response uploads_closed(std::string_view message);
+// Pictures of other sites are not; Lemmy then keeps the original's address.
+net::Response remote_not_stored();
 // It waits for a moderator.
 net::Response content_held();
 // Uploads are closed for whoever asks, for a while.

@@ -18,20 +18,25 @@ bool is_to_store(policy::Outcome outcome) {
 
 }  // namespace
 
-Task<std::optional<net::Response>> Ingest::closed() {
+Task<std::optional<net::Response>> Ingest::switched_off() {
   Services& services = shared_.services;
-  const auto found = co_await services.db.run([&] { return services.store.get_switch("uploads"); });
+  const auto found = co_await services.db.run(
+      [&] { return services.store.get_switch(std::string(store::kUploads)); });
   if (!found) {
     ++shared_.counters.failed;
     log::error("the upload switch cannot be read, so uploads are refused",
                {{"why", found.error().what}});
     co_return storage_unavailable();
   }
-  const auto& value = *found;
-  if (value && !store::is_open(*value, services.clock.now())) {
+  if (const auto& value = *found; !store::uploads_are_open(value, services.clock.now())) {
     ++shared_.counters.closed;
     co_return uploads_closed(value->message);
   }
+  co_return std::nullopt;
+}
+
+Task<std::optional<net::Response>> Ingest::closed() {
+  if (auto ended = co_await switched_off()) co_return ended;
   if (shared_.is_full || shared_.is_evidence_full) {
     ++shared_.counters.failed;
     co_return storage_full();
@@ -100,6 +105,7 @@ Task<std::optional<NotTaken>> Ingest::judged(const Spool& spool, const Order& or
     co_return NotTaken{screening_unavailable()};
   }
   ++shared_.counters.refused;
+  co_await note_refusal(record.verdict.rule);
   if (!is_held)
     shared_.attempts.note(
         order.uploader, screening.facts.sha256,
@@ -150,6 +156,13 @@ Task<void> Ingest::carry_out(const scan::Screening& screening, const store::Verd
                                      banned.error().what));
 }
 
+Task<void> Ingest::note_refusal(const std::string& rule) {
+  if (!shared_.options.on_refused) co_return;
+  const auto text =
+      co_await shared_.services.db.run([&] { return shared_.options.on_refused(rule); });
+  if (text) shared_.alert("uploads-closed", *text);
+}
+
 Task<Answered<std::optional<Uploaded>>> Ingest::stored_or_answer(const Order& order,
                                                                  const scan::Screening& screening,
                                                                  const Digests& digests) {
@@ -169,6 +182,10 @@ Task<Answered<std::optional<Uploaded>>> Ingest::stored_or_answer(const Order& or
   if (error.code == "uploads-closed") {
     if (auto ended = co_await closed()) co_return std::unexpected(std::move(*ended));
     co_return std::unexpected(uploads_closed({}));
+  }
+  if (error.code == "remote-closed") {
+    ++shared_.counters.closed;
+    co_return std::unexpected(remote_not_stored());
   }
   if (error.code == "duplicate-alias") co_return std::unexpected(refusal_for(error));
   ++shared_.counters.failed;
@@ -197,7 +214,7 @@ Task<Result<std::optional<Uploaded>>> Ingest::store(const Order& order,
   Uploaded uploaded{order.alias.empty()
                         ? random_uuid() + std::string(decoder::extension(seen.made.format))
                         : order.alias,
-                    random_uuid(), details, now};
+                    order.stand_in ? order.stand_in->delete_token : random_uuid(), details, now};
   const Status stored =
       co_await write_blob(shared_, digest, details, bytes, now, [&](std::int64_t claim) {
         return services.store.publish(
@@ -205,7 +222,7 @@ Task<Result<std::optional<Uploaded>>> Ingest::store(const Order& order,
              {uploaded.alias,
               uploaded.delete_token,
               digest,
-              now,
+              uploaded.created,
               order.subject.origin,
               {},
               order.url,
@@ -213,7 +230,8 @@ Task<Result<std::optional<Uploaded>>> Ingest::store(const Order& order,
              record_of(screening, now),
              store::RenditionRecord{screening.facts.sha256, screening.operations, digest,
                                     image::to_json(seen), digests},
-             order.proxied});
+             order.proxied,
+             order.stand_in.has_value()});
       });
   if (!stored && stored.error().code == "gone") co_return std::nullopt;
   if (!stored) co_return std::unexpected(stored.error());

@@ -10,9 +10,10 @@ namespace portcullis::media {
 struct Order {
   std::string request;  // its id, for the log
   scan::Subject subject;
-  std::string alias = {};    // empty: a new one
-  std::string url = {};      // where it was fetched
-  std::string proxied = {};  // the URL it is from now on served for
+  std::string alias = {};                       // empty: a new one
+  std::string url = {};                         // where it was fetched
+  std::string proxied = {};                     // the URL it is from now on served for
+  std::optional<store::StandIn> stand_in = {};  // whose alias and token it takes over
   Uploader uploader = {};
   std::string context = {};  // about the request, for evidence; JSON
 };
@@ -21,7 +22,9 @@ class Ingest {
  public:
   explicit Ingest(Shared& shared) : shared_(shared) {}
 
-  // Nothing while uploads are open and there is room. An unreadable switch reads as closed.
+  // Nothing while uploads are open. An unreadable switch reads as closed.
+  Task<std::optional<net::Response>> switched_off();
+  // The same, and when there is no room.
   Task<std::optional<net::Response>> closed();
 
   // `received`: when the bytes had come; refusals leave at steps from there. `deadline` bounds
@@ -41,6 +44,7 @@ class Ingest {
   Task<std::optional<store::Kept>> keep(const Spool& spool, const Order& order,
                                         const store::VerdictRecord& record);
   Task<void> carry_out(const scan::Screening& screening, const store::VerdictRecord& record);
+  Task<void> note_refusal(const std::string& rule);
   // Nothing when a known rendition is not stored any more.
   Task<Result<std::optional<Uploaded>>> store(const Order& order, const scan::Screening& screening,
                                               const Digests& digests);

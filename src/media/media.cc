@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "media/internal.h"
 #include "media/openapi.h"
+#include "media/placeholder.h"
 #include "media/serving.h"
 #include "media/uploads.h"
 
@@ -74,8 +75,8 @@ class Media::Room {
   Task<net::Response> remove(const Route& route);
   Task<net::Response> health();
   // The stored picture that the route is about.
-  Task<Answered<StoredPointer>> find(const net::Request& request, const Route& route, bool relayed,
-                                     Remotes::Miss miss);
+  Task<Found<StoredPointer>> find(const net::Request& request, const Route& route, bool relayed,
+                                  Remotes::Miss miss);
   net::Response served(const net::Request& request, const StoredPointer& picture, bool relayed);
   Task<net::Response> not_found(net::Response plain, const Route& route, bool relayed);
   Task<void> make_in_background(StoredPointer of, image::Variant variant);
@@ -150,18 +151,15 @@ Task<net::Response> Media::Room::handle(net::Request& request, net::BodyReader& 
   }
 }
 
-Task<Answered<StoredPointer>> Media::Room::find(const net::Request& request, const Route& route,
-                                                bool relayed, Remotes::Miss miss) {
-  if (!route.url.empty()) {
-    const auto may_fetch = request.method == "GET" ? miss : Remotes::Miss::give_up;
+Task<Found<StoredPointer>> Media::Room::find(const net::Request& request, const Route& route,
+                                             bool relayed, Remotes::Miss miss) {
+  const auto may_fetch = request.method == "GET" ? miss : Remotes::Miss::give_up;
+  if (!route.url.empty())
     co_return co_await remotes_.proxied(request, route.url, relayed, may_fetch);
-  }
   if (route.alias.empty())
     co_return std::unexpected(
         error_answer(400, "invalid-query", "src, alias or proxy is missing."));
-  auto stored = co_await stored_by_alias(shared_, route.alias);
-  if (stored) co_return *std::move(stored);
-  co_return std::unexpected(answer_for_missing(stored.error()));
+  co_return co_await remotes_.by_alias(request, route.alias, may_fetch);
 }
 
 net::Response Media::Room::served(const net::Request& request, const StoredPointer& picture,
@@ -185,7 +183,7 @@ Task<net::Response> Media::Room::original(const net::Request& request, const Rou
                                           bool relayed) {
   auto stored = co_await find(request, route, relayed, Remotes::Miss::fetch);
   if (stored) co_return served(request, *stored, relayed);
-  co_return co_await not_found(std::move(stored).error(), route, relayed);
+  co_return co_await not_found(picture_instead(std::move(stored).error()), route, relayed);
 }
 
 Task<net::Response> Media::Room::process(const net::Request& request, const Route& route,
@@ -193,7 +191,13 @@ Task<net::Response> Media::Room::process(const net::Request& request, const Rout
   const auto variant = variant_of(route);
   if (!variant) co_return answer_for_variant(variant.error());
   auto stored = co_await find(request, route, relayed, Remotes::Miss::fetch);
-  if (!stored) co_return co_await not_found(std::move(stored).error(), route, relayed);
+  if (!stored) {
+    std::string_view thumbnail;
+    for (const auto& [key, value] : route.parameters)
+      if (key == "thumbnail") thumbnail = value;
+    co_return co_await not_found(
+        picture_instead(std::move(stored).error(), route.extension, thumbnail), route, relayed);
+  }
   if (request.method == "HEAD") {
     const auto known = co_await variants_.find(*stored, variant->key);
     if (!known) co_return answer_for_variant(known.error());
@@ -211,8 +215,10 @@ Task<net::Response> Media::Room::process_in_background(const net::Request& reque
   if (!variant) co_return answer_for_variant(variant.error());
   auto stored = co_await find(request, route, false, Remotes::Miss::give_up);
   if (!stored) {
-    if (stored.error().status == 404) co_return empty_answer(404);
-    co_return std::move(stored).error();
+    net::Response answer = details_instead(std::move(stored).error(), shared_.services.clock.now());
+    if (answer.status == 404) co_return empty_answer(404);
+    if (answer.status == 200) co_return empty_answer(202);  // the placeholder has one look only
+    co_return answer;
   }
   asio::co_spawn(co_await asio::this_coro::executor, make_in_background(*stored, *variant),
                  asio::detached);
@@ -226,7 +232,7 @@ Task<void> Media::Room::make_in_background(StoredPointer of, image::Variant vari
 
 Task<net::Response> Media::Room::details(const net::Request& request, const Route& route) {
   auto stored = co_await find(request, route, false, Remotes::Miss::give_up);
-  if (!stored) co_return std::move(stored).error();
+  if (!stored) co_return details_instead(std::move(stored).error(), shared_.services.clock.now());
   co_return json_answer(200, details_json((*stored)->details, (*stored)->created));
 }
 
@@ -234,7 +240,7 @@ Task<net::Response> Media::Room::process_details(const net::Request& request, co
   const auto variant = variant_of(route);
   if (!variant) co_return answer_for_variant(variant.error());
   auto stored = co_await find(request, route, false, Remotes::Miss::give_up);
-  if (!stored) co_return std::move(stored).error();
+  if (!stored) co_return details_instead(std::move(stored).error(), shared_.services.clock.now());
   const auto known = co_await variants_.find(*stored, variant->key);
   if (!known) co_return answer_for_variant(known.error());
   if (!*known) co_return error_answer(404, "alias-not-found", "No such variant");
@@ -243,7 +249,11 @@ Task<net::Response> Media::Room::process_details(const net::Request& request, co
 
 Task<net::Response> Media::Room::blurhash(const net::Request& request, const Route& route) {
   auto stored = co_await find(request, route, false, Remotes::Miss::fetch);
-  if (!stored) co_return std::move(stored).error();
+  if (!stored) {
+    if (std::holds_alternative<ShowPlaceholder>(stored.error()))
+      co_return json_answer(200, blurhash_json(placeholder_details().blurhash));
+    co_return details_instead(std::move(stored).error(), shared_.services.clock.now());
+  }
   co_return json_answer(200, blurhash_json((*stored)->details.blurhash));
 }
 

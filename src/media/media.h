@@ -13,6 +13,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -63,6 +64,9 @@ struct Options {
   // Told of a refused picture that must not come again. Blocks; on the files pool. Empty: nobody
   // is.
   std::function<Status(const scan::Screening&)> ban;
+  // Told the rule by which a picture was refused or held for what it shows; gives what a person
+  // should know now, if anything. Blocks; on the db pool. Empty: nobody is.
+  std::function<std::optional<std::string>(const std::string& rule)> on_refused;
   // Told the aliases that were deleted, on any thread; must be quick. Empty: nobody is.
   std::function<void(const std::vector<std::string>&)> on_deleted;
 };

@@ -123,8 +123,7 @@ TEST_F(MediaTest, Invariant9_all_spools_together_are_bounded) {
 
 TEST_F(MediaTest, Invariant10_a_lockdown_stops_uploads_under_way_too) {
   const auto close = [&](const char* message) {
-    ASSERT_TRUE(store_->set_switch(
-        {"uploads", store::SwitchState::closed, message, "me", clock_.now(), {}}));
+    ASSERT_TRUE(store_->set_switch({"uploads", "closed", message, "me", clock_.now(), {}}));
   };
   decoders_.on_decode = [&] { close("Back tomorrow."); };  // after the upload was let in
   const net::Response under_way = upload({"picture cat"});

@@ -5,7 +5,9 @@
 #include <boost/asio/detached.hpp>
 #include <boost/json.hpp>
 
+#include "base/id.h"
 #include "base/log.h"
+#include "media/placeholder.h"
 
 namespace portcullis::media {
 
@@ -18,9 +20,10 @@ std::string context_of(const std::string& url) {
   return boost::json::serialize(boost::json::object{{"url", url}});
 }
 
-// Where it lies now. Not to be remembered by anyone.
-net::Response pass_through(const std::string& url) {
-  return {307, {{"Location", url}, {"Cache-Control", "no-store"}}, std::string(), false};
+bool has_classifier(const policy::Policy& policy) {
+  return std::ranges::any_of(policy.signals(), [](const policy::SignalDefinition& signal) {
+    return signal.kind == policy::SignalKind::classifier;
+  });
 }
 
 std::unexpected<net::Response> no_such_proxy() {
@@ -74,6 +77,38 @@ Task<Answered<std::optional<store::Remote>>> Remotes::look_up(const std::string&
   co_return std::unexpected(storage_unavailable());
 }
 
+Task<Answered<store::RemotePictures>> Remotes::state() {
+  Services& services = shared_.services;
+  const auto value = co_await services.db.run(
+      [&] { return services.store.get_switch(std::string(store::kRemote)); });
+  if (!value) {
+    log::error("the switch of remote pictures cannot be read", {{"why", value.error().what}});
+    co_return std::unexpected(storage_unavailable());
+  }
+  if (const auto said = store::remote_pictures(*value, services.clock.now())) co_return *said;
+  co_return has_classifier(services.scanner.ruleset()->policy)
+      ? store::RemotePictures::cache
+      : store::RemotePictures::pass_through;
+}
+
+// While copies are kept, a refusal is remembered as long as a copy would be, and the picture then
+// looked at again. In the other states nobody would look.
+bool Remotes::is_remembered_as_refused(const std::optional<store::Remote>& remote,
+                                       store::RemotePictures state) const {
+  return remote && remote->fetch && remote->fetch->refused &&
+         (state != store::RemotePictures::cache ||
+          shared_.services.clock.now() - remote->fetch->when <= shared_.options.keep_proxied);
+}
+
+std::optional<Instead> Remotes::shown_instead(const std::optional<store::Remote>& remote,
+                                              const std::string& url,
+                                              store::RemotePictures state) const {
+  if (state == store::RemotePictures::block || is_remembered_as_refused(remote, state))
+    return ShowPlaceholder();
+  if (state == store::RemotePictures::pass_through) return ShowOrigin{url};
+  return std::nullopt;
+}
+
 Task<net::Response> Remotes::download(const net::Request& request, const Route& route) {
   std::string url;
   bool in_background = false;
@@ -116,12 +151,45 @@ Task<void> Remotes::download_in_background(Subject subject, Order order, std::st
 }
 
 Task<Taken> Remotes::download_subject(Subject subject, Order order) {
-  if (subject.alias.empty()) co_return co_await download_remote(std::move(order));
-  const auto stored = co_await stored_by_alias(shared_, subject.alias);
-  if (!stored) co_return std::unexpected(NotTaken{answer_for_missing(stored.error())});
-  auto derived = co_await variants_.derive(*stored, subject.alias, order.subject.rendering, {});
-  if (!derived) co_return std::unexpected(NotTaken{answer_for_variant(derived.error())});
-  co_return *std::move(derived);
+  if (!subject.alias.empty()) {
+    const auto stored = co_await stored_by_alias(shared_, subject.alias);
+    if (stored) {
+      auto derived = co_await variants_.derive(*stored, subject.alias, order.subject.rendering, {});
+      if (!derived) co_return std::unexpected(NotTaken{answer_for_variant(derived.error())});
+      co_return *std::move(derived);
+    }
+    const auto stand_in = co_await shared_.services.db.run(
+        [&] { return shared_.services.store.stand_in(subject.alias); });
+    if (!stand_in || !*stand_in)
+      co_return std::unexpected(NotTaken{answer_for_missing(stored.error())});
+    order.url = (*stand_in)->url;
+  }
+  const auto now = co_await state();
+  if (!now) co_return std::unexpected(NotTaken{now.error()});
+  const auto remote = co_await look_up(order.url);
+  if (!remote) co_return std::unexpected(NotTaken{remote.error()});
+  if (const auto instead = shown_instead(*remote, order.url, *now)) {
+    if (std::holds_alternative<ShowOrigin>(*instead))
+      co_return std::unexpected(NotTaken{remote_not_stored()});
+    co_return co_await new_stand_in(order.url);
+  }
+  const std::string url = order.url;
+  auto taken = co_await download_remote(std::move(order));
+  if (!taken && taken.error().shows_forbidden) co_return co_await new_stand_in(url);
+  co_return taken;
+}
+
+// So that Lemmy has an address of ours, never that of the picture.
+Task<Taken> Remotes::new_stand_in(const std::string& url) {
+  Services& services = shared_.services;
+  const Uploaded made{random_uuid() + ".png", random_uuid(), placeholder_details(),
+                      services.clock.now()};
+  const Status put = co_await services.db.run([&] {
+    return services.store.put_stand_in({made.alias, made.delete_token, url, made.created});
+  });
+  if (put) co_return made;
+  log::error("a stand-in could not be stored", {{"why", put.error().what}});
+  co_return std::unexpected(NotTaken{storage_unavailable()});
 }
 
 // Several downloads of one URL at once fetch it once; the later ones find it remembered.
@@ -136,6 +204,11 @@ Task<Taken> Remotes::download_remote(Order order) {
     if (is_mine || !fetched) co_return fetched;
   }
   co_return co_await fetch_and_take(order);  // with other operations than the one before
+}
+
+Task<Taken> Remotes::download_once(Order order) {
+  if (auto known = co_await remembered(order)) co_return *std::move(known);
+  co_return co_await fetch_and_take(std::move(order));
 }
 
 Task<std::optional<Taken>> Remotes::remembered(const Order& order) {
@@ -198,8 +271,8 @@ Task<Answered<std::string>> Remotes::alias_of(std::string url) {
   co_return remote->alias;
 }
 
-Task<Answered<StoredPointer>> Remotes::proxied(const net::Request& request, std::string url,
-                                               bool announced_only, Miss miss) {
+Task<Found<StoredPointer>> Remotes::proxied(const net::Request& request, std::string url,
+                                            bool announced_only, Miss miss) {
   Services& services = shared_.services;
   auto subject = subject_of(std::move(url));
   if (!subject) {
@@ -208,11 +281,7 @@ Task<Answered<StoredPointer>> Remotes::proxied(const net::Request& request, std:
     co_return std::unexpected(
         error_answer(400, "download-file-error", "This is no address of a picture."));
   }
-  if (!subject->alias.empty()) {
-    auto own = co_await stored_by_alias(shared_, subject->alias);
-    if (!own) co_return std::unexpected(answer_for_missing(own.error()));
-    co_return *std::move(own);
-  }
+  if (!subject->alias.empty()) co_return co_await by_alias(request, subject->alias, miss);
   const std::string& remote_url = subject->url;
   auto remote = co_await look_up(remote_url);
   if (!remote) co_return std::unexpected(std::move(remote).error());
@@ -224,6 +293,10 @@ Task<Answered<StoredPointer>> Remotes::proxied(const net::Request& request, std:
         [&] { return services.store.announce(remote_url, services.clock.now()); });
     if (!announced) co_return std::unexpected(storage_unavailable());
   }
+  const auto now = co_await state();
+  if (!now) co_return std::unexpected(now.error());
+  if (auto instead = shown_instead(known, remote_url, *now))
+    co_return std::unexpected(*std::move(instead));
   if (known && !known->alias.empty()) {
     if (auto stored = co_await stored_by_alias(shared_, known->alias)) {
       shared_.accesses.note_proxied(remote_url, services.clock.now());
@@ -231,10 +304,8 @@ Task<Answered<StoredPointer>> Remotes::proxied(const net::Request& request, std:
     }
   }
   if (miss == Miss::give_up) co_return no_such_proxy();
-  if (known && known->fetch && known->fetch->refused &&
-      services.clock.now() - known->fetch->when <= shared_.options.keep_proxied)
-    co_return std::unexpected(content_refused());
-  if (shared_.is_full) co_return std::unexpected(pass_through(remote_url));
+  const bool may_fill = !known || !known->purged || refills_.may_refill(services.clock.steady());
+  if (shared_.is_full || !may_fill) co_return std::unexpected(ShowOrigin{remote_url});
   Order order{.request = request.id,
               .subject = {policy::Origin::remote, {}, {}, {}},
               .url = remote_url,
@@ -242,10 +313,53 @@ Task<Answered<StoredPointer>> Remotes::proxied(const net::Request& request, std:
               .context = context_of(remote_url)};
   auto uploaded = co_await flights_.join("proxy " + remote_url,
                                          [&] { return fetch_and_take(std::move(order)); });
+  if (!uploaded && uploaded.error().shows_forbidden) co_return std::unexpected(ShowPlaceholder());
   if (!uploaded) co_return std::unexpected(std::move(uploaded).error().answer);
   auto stored = co_await stored_by_alias(shared_, uploaded->alias);
   if (!stored) co_return std::unexpected(answer_for_missing(stored.error()));
   co_return *std::move(stored);
+}
+
+Task<Found<StoredPointer>> Remotes::by_alias(const net::Request& request, const std::string& alias,
+                                             Miss miss) {
+  auto stored = co_await stored_by_alias(shared_, alias);
+  if (stored) co_return *std::move(stored);
+  const Error missing = std::move(stored).error();
+  if (missing.code != "alias-not-found") co_return std::unexpected(answer_for_missing(missing));
+  const auto found =
+      co_await shared_.services.db.run([&] { return shared_.services.store.stand_in(alias); });
+  if (!found) co_return std::unexpected(answer_for_missing(found.error()));
+  const std::optional<store::StandIn>& stand_in = *found;
+  if (!stand_in) co_return std::unexpected(answer_for_missing(missing));
+  const auto now = co_await state();
+  if (!now) co_return std::unexpected(now.error());
+  const auto remote = co_await look_up(stand_in->url);
+  if (!remote) co_return std::unexpected(remote.error());
+  if (auto instead = shown_instead(*remote, stand_in->url, *now))
+    co_return std::unexpected(*std::move(instead));
+  const bool may_fill = miss == Miss::fetch && !shared_.is_full &&
+                        (!stand_in->purged || refills_.may_refill(shared_.services.clock.steady()));
+  if (!may_fill) co_return std::unexpected(ShowOrigin{stand_in->url});
+  co_return co_await fill(request, *stand_in);
+}
+
+// The picture takes the alias's place, or is shown from where it lies if it cannot.
+Task<Found<StoredPointer>> Remotes::fill(const net::Request& request,
+                                         const store::StandIn& stand_in) {
+  Order order{.request = request.id,
+              .subject = {policy::Origin::remote, {}, {}, {}},
+              .alias = stand_in.alias,
+              .url = stand_in.url,
+              .stand_in = stand_in,
+              .context = context_of(stand_in.url)};
+  auto taken = co_await flights_.join("fill " + stand_in.alias,
+                                      [&] { return download_once(std::move(order)); });
+  if (taken) {
+    auto stored = co_await stored_by_alias(shared_, taken->alias);
+    if (stored) co_return *std::move(stored);
+  }
+  if (!taken && taken.error().shows_forbidden) co_return std::unexpected(ShowPlaceholder());
+  co_return std::unexpected(ShowOrigin{stand_in.url});
 }
 
 }  // namespace portcullis::media

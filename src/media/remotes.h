@@ -1,8 +1,11 @@
-// media/remotes.h: pictures that others host: fetched, screened, stored. Private to the room.
+// media/remotes.h: pictures that others host: fetched, screened and stored, or not, as the switch
+// `remote` says. Private to the room.
 #pragma once
 
 #include "base/flights.h"
 #include "media/ingest.h"
+#include "media/instead.h"
+#include "media/refills.h"
 #include "media/routes.h"
 #include "media/variants.h"
 
@@ -11,15 +14,21 @@ namespace portcullis::media {
 class Remotes {
  public:
   Remotes(Shared& shared, Variants& variants)
-      : shared_(shared), variants_(variants), ingest_(shared) {}
+      : shared_(shared),
+        variants_(variants),
+        ingest_(shared),
+        refills_(shared.services.clock.steady()) {}
 
-  // GET image/download: a copy that is kept, under an alias of its own.
+  // GET image/download: a copy that is kept, under an alias of its own, or a stand-in.
   Task<net::Response> download(const net::Request& request, const Route& route);
 
   enum class Miss { fetch, give_up };
   // The copy that is served for a URL; `announced_only` for requests that were passed on.
-  Task<Answered<StoredPointer>> proxied(const net::Request& request, std::string url,
-                                        bool announced_only, Miss miss);
+  Task<Found<StoredPointer>> proxied(const net::Request& request, std::string url,
+                                     bool announced_only, Miss miss);
+  // What an alias stands for: a stored picture, or a stand-in.
+  Task<Found<StoredPointer>> by_alias(const net::Request& request, const std::string& alias,
+                                      Miss miss);
   // The alias of that copy; "alias-not-found" or "proxy-not-found" as the answer. Never fetches.
   Task<Answered<std::string>> alias_of(std::string url);
 
@@ -35,13 +44,26 @@ class Remotes {
   Task<Taken> fetch_and_take(Order order);
   Task<Taken> download_subject(Subject subject, Order order);
   Task<Taken> download_remote(Order order);
+  Task<Taken> download_once(Order order);
   Task<void> download_in_background(Subject subject, Order order, std::string id);
   Task<std::optional<Taken>> remembered(const Order& order);
   Task<Answered<std::optional<store::Remote>>> look_up(const std::string& url);
+  // What becomes of remote pictures now. Unless an admin said so: kept where a classifier looks at
+  // them.
+  Task<Answered<store::RemotePictures>> state();
+  bool is_remembered_as_refused(const std::optional<store::Remote>& remote,
+                                store::RemotePictures state) const;
+  // What is shown for a URL in every state that does not look for a copy; nothing in the one that
+  // does.
+  std::optional<Instead> shown_instead(const std::optional<store::Remote>& remote,
+                                       const std::string& url, store::RemotePictures state) const;
+  Task<Found<StoredPointer>> fill(const net::Request& request, const store::StandIn& stand_in);
+  Task<Taken> new_stand_in(const std::string& url);
 
   Shared& shared_;
   Variants& variants_;
   Ingest ingest_;
+  Refills refills_;
   Flights<std::string, Taken> flights_;
 };
 

@@ -109,6 +109,11 @@ Task<net::Response> Uploads::claim(const Route& route) {
   for (const auto& [key, value] : route.parameters)
     if (key == "upload_id") id = value;
   if (id.empty()) co_return error_answer(400, "invalid-query", "upload_id is missing.");
+  // While uploads are closed nothing is handed out; it can be claimed when they open again.
+  if (auto ended = co_await ingest_.switched_off()) {
+    ended->status = 422;
+    co_return std::move(*ended);
+  }
   const Deadline until = shared_.services.clock.steady() + kLongPoll;
   while (true) {
     auto claim = shared_.backgrounded.claim(id);

@@ -186,7 +186,7 @@ TEST_P(LedgerTest, Invariant12_every_change_stands_in_the_audit_chain) {
   EXPECT_FALSE(store_->is_allowed(one.original).value());
   ASSERT_TRUE(store_->end_evidence(one.id, EvidenceState::released, "admin", "", clock_.now()));
   EXPECT_TRUE(store_->is_allowed(one.original).value()) << "so that it may be uploaded again";
-  ASSERT_TRUE(store_->set_switch({"uploads", SwitchState::closed, "", "admin", clock_.now(), {}}));
+  ASSERT_TRUE(store_->set_switch({"uploads", "closed", "", "admin", clock_.now(), {}}));
   ASSERT_TRUE(
       store_->audit({.actor = "admin", .action = "policy changed", .subject = "x"}, clock_.now()));
   EXPECT_THAT(actions(), ElementsAre("verdict refuse", "verdict refuse", "evidence held",

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -20,6 +21,7 @@
 #include "base/result.h"
 #include "policy/policy.h"
 #include "store/ledger.h"
+#include "store/switches.h"
 
 namespace portcullis::store {
 
@@ -67,21 +69,6 @@ struct RenditionRecord {
   // Of the original as well, for lists that come later; none: written before this was kept.
   std::optional<Digests> digests = std::nullopt;
 };
-
-enum class SwitchState { open, closed };  // of `uploads`
-struct Switch {
-  std::string name;  // "uploads"
-  SwitchState state = SwitchState::open;
-  std::string message;  // shown to people; empty: the default text
-  std::string who;      // who flipped it
-  WallTime when;
-  std::optional<WallTime> until;
-};
-
-// A closed switch opens by itself at `until`.
-inline bool is_open(const Switch& value, WallTime now) {
-  return value.state == SwitchState::open || (value.until && *value.until <= now);
-}
 
 struct HashListRow {
   std::string name;     // "csam/ncmec"; [A-Za-z0-9._-] and '/'
@@ -138,6 +125,18 @@ struct Remote {
   bool announced = false;      // Lemmy itself has asked for it
   std::optional<Fetch> fetch;  // none: never fetched
   std::string alias;           // of the copy that is served for it; empty: none
+  bool purged = false;         // such a copy was purged, and none has come since
+};
+
+// An alias without a picture of ours: what is shown for it depends on what lies at `url`, and on
+// the switch `remote`. One that stood for a stored copy before that was purged is a tombstone.
+struct StandIn {
+  std::string alias;
+  std::string delete_token;
+  std::string url;
+  WallTime created;
+  bool purged = false;
+  bool operator==(const StandIn&) const = default;
 };
 
 // That something was asked for; decides what goes first when space is needed.
@@ -177,6 +176,13 @@ struct Counts {
 
 class Store : public Ledger {
  public:
+  // What went, and the bytes that are free once it is swept.
+  struct Gone {
+    std::vector<std::string> aliases;
+    std::size_t variants = 0;
+    std::uint64_t bytes = 0;
+  };
+
   // --- an upload, in two transactions (design §4.8) ---
   // First: claims the digest. The blob becomes `pending` for this claim unless it is stored
   // already; a digest that is being swept is waited for (Fault::limits after a while). The blob may
@@ -187,16 +193,19 @@ class Store : public Ledger {
   };
   virtual Result<Claim> claim(const Sha256& blob, const Details& details, WallTime now) = 0;
 
-  // Second: re-reads switch `uploads` (closed, not past `until`: fails with code "uploads-closed"
-  // and commits nothing) unless the picture is remote or derived from a stored one, then alias,
-  // verdict, rendition and blob state in one commit. The alias must be new (code
-  // "duplicate-alias"), its parent must exist (code "gone").
+  // Second: re-reads the switch that the picture is subject to unless it is derived from a stored
+  // one (`uploads` closed: fails with code "uploads-closed"; a remote one while `remote` was
+  // flipped to anything but `cache`: "remote-closed"; neither commits anything), then alias,
+  // verdict, rendition and blob state in one commit. The alias must be new (code "duplicate-alias")
+  // or, if `fills_stand_in`, that of a stand-in, which goes (code "gone" when it is not there any
+  // more); its parent must exist (code "gone").
   struct Publication {
     std::int64_t claim = 0;
     Alias alias;
     std::optional<VerdictRecord> verdict;      // none: derived from a stored picture
     std::optional<RenditionRecord> rendition;  // likewise
     std::string proxied = {};  // URL that the alias is from now on served for; empty: none
+    bool fills_stand_in = false;
   };
   virtual Status publish(const Publication& publication) = 0;
   // The same for a variant; code "gone" when no alias needs the blob it was made of any more.
@@ -234,15 +243,52 @@ class Store : public Ledger {
   // --- remote pictures ---
   virtual Result<std::optional<Remote>> remote(const std::string& url) = 0;
   virtual Status announce(const std::string& url, WallTime now) = 0;
+  // Many at once, in one commit.
+  virtual Status announce_all(const std::vector<std::string>& urls, WallTime now) = 0;
   virtual Status remember_fetch(const std::string& url, const Fetch& fetch) = 0;
+  virtual Result<std::optional<StandIn>> stand_in(const std::string& alias) = 0;
+  // Code "duplicate-alias" when the alias is taken.
+  virtual Status put_stand_in(const StandIn& value) = 0;
+
+  // --- purging what others host ---
+  // Aliases of stored remote pictures, those after `after` in their order, at most `most`. Of one
+  // that is served for its URL nobody knows the alias.
+  struct RemoteAlias {
+    Alias alias;
+    std::uint64_t bytes = 0;
+    bool is_proxied = false;
+  };
+  virtual Result<std::vector<RemoteAlias>> remote_aliases_after(const std::string& after,
+                                                                std::size_t most) = 0;
+  struct RemoteCounts {
+    std::uint64_t aliases = 0, without_origin = 0;
+    std::uint64_t bytes = 0;  // of blobs that only these need
+  };
+  virtual Result<RemoteCounts> count_remote() = 0;
+  // Each of these that still is a stored remote picture goes, and, where its origin is known (from
+  // `alias.url`), a tombstone stays. With those derived from it. The job's cursor moves in the same
+  // commit. A user's upload of the same bytes stays.
+  virtual Result<Gone> purge_remote(const std::vector<Alias>& aliases, const Job& job,
+                                    WallTime now) = 0;
+
+  // --- purging by other keys ---
+  struct Selection {
+    std::string uploader = {};       // all that this account uploaded
+    std::string host = {};           // all that was fetched from there
+    std::vector<Sha256> blobs = {};  // all of these
+  };
+  // Stored blobs that are `digest`, or were made of an original that is.
+  virtual Result<std::vector<Sha256>> blobs_of(const Sha256& digest) = 0;
+  // Aliases that a selection means, after `after`, at most `most`.
+  virtual Result<std::vector<Alias>> selected_after(const Selection& selection,
+                                                    const std::string& after, std::size_t most) = 0;
+  // Takes aliases off the site, with those derived from them: each answers 410 from then on. `why`
+  // is for the audit chain.
+  virtual Result<Gone> take_off(const std::vector<std::string>& aliases, const std::string& why,
+                                const std::string& who, WallTime now) = 0;
 
   // --- what may go ---
   virtual Status touch(const std::vector<Access>& accesses) = 0;
-  struct Gone {
-    std::vector<std::string> aliases;
-    std::size_t variants = 0;
-    std::uint64_t bytes = 0;
-  };
   // Variants not asked for since `before`, at most `most`.
   virtual Result<Gone> expire_variants(WallTime before, std::size_t most) = 0;
   // Proxied copies not asked for since `before`, at most `most`.
@@ -262,6 +308,7 @@ class Store : public Ledger {
     Deleted outcome = Deleted::yes;
     std::vector<std::string> aliases;  // that went: this one, and those derived from it
   };
+  // A stand-in is deleted in the same way.
   // `token` is compared in constant time; none: whoever asks may delete. When the last alias goes
   // the blob becomes `deleting`, with its variants.
   virtual Result<Deletion> delete_alias(const std::string& alias,
@@ -302,7 +349,11 @@ class Store : public Ledger {
 
   // --- switches and lists ---
   virtual Result<std::optional<Switch>> get_switch(const std::string& name) = 0;
+  // Those that were ever flipped.
+  virtual Result<std::vector<Switch>> switches() = 0;
   virtual Status set_switch(const Switch& value) = 0;
+  // How many pictures were refused or held after `since` because of what they show, by rule.
+  virtual Result<std::map<std::string, std::uint64_t>> refusals_by_rule(WallTime since) = 0;
   virtual Result<std::vector<HashListRow>> lists() = 0;
   virtual Status put_list(const HashListRow& row) = 0;            // adds or replaces
   virtual Result<bool> remove_list(const std::string& name) = 0;  // false: there was none

@@ -32,10 +32,33 @@ Status make_pending(Connection& connection, const Sha256& blob, const Details& d
   return {};
 }
 
-Status insert_alias(Connection& connection, const Alias& alias) {
+// The switch that a picture is subject to is read again in the commit that publishes it.
+Status may_come_in(Connection& connection, const Alias& alias, WallTime now) {
+  if (!alias.parent.empty()) return {};
+  if (alias.source != policy::Origin::remote) {
+    if (!uploads_are_open(TRY(read_switch(connection, std::string(kUploads))), now))
+      return fail_with(Fault::limits, "uploads-closed", "uploads were closed meanwhile");
+    return {};
+  }
+  const auto remote = remote_pictures(TRY(read_switch(connection, std::string(kRemote))), now);
+  if (remote && *remote != RemotePictures::cache)
+    return fail_with(Fault::limits, "remote-closed", "remote pictures are not kept any more");
+  return {};
+}
+
+Result<std::int64_t> delete_stand_in(Connection& connection, const std::string& alias) {
+  return TRY(connection.prepare("DELETE FROM stand_in WHERE alias = ?")).bind(alias).run();
+}
+
+Status insert_alias(Connection& connection, const Alias& alias, bool fills_stand_in) {
   const auto exists = [&](const std::string& name) -> Result<bool> {
-    return TRY(connection.prepare("SELECT 1 FROM alias WHERE alias = ?")).bind(name).step();
+    return TRY(connection.prepare("SELECT 1 FROM alias WHERE alias = ? UNION ALL SELECT 1 FROM "
+                                  "stand_in WHERE alias = ?"))
+        .bind(name, name)
+        .step();
   };
+  if (fills_stand_in && TRY(delete_stand_in(connection, alias.alias)) == 0)
+    return fail_with(Fault::client, "gone", "alias {} was deleted meanwhile", alias.alias);
   if (TRY(exists(alias.alias)))
     return fail_with(Fault::client, "duplicate-alias", "alias {} is taken", alias.alias);
   if (!alias.parent.empty() && !TRY(exists(alias.parent)))
@@ -111,20 +134,16 @@ Status SqliteStore::publish(const Publication& publication) {
   const std::string facts =
       publication.verdict ? policy::to_json(publication.verdict->facts) : std::string();
   return change([&](Connection& connection) -> Status {
-    if (alias.source != policy::Origin::remote && alias.parent.empty()) {
-      const auto uploads = TRY(read_switch(connection, "uploads"));
-      if (uploads && !is_open(*uploads, clock_.now()))
-        return fail_with(Fault::limits, "uploads-closed", "uploads were closed meanwhile");
-    }
+    TRY(may_come_in(connection, alias, clock_.now()));
     TRY(take_claim(connection, publication.claim, alias.blob));
-    TRY(insert_alias(connection, alias));
+    TRY(insert_alias(connection, alias, publication.fills_stand_in));
     if (publication.verdict) TRY(insert_verdict(connection, *publication.verdict, facts));
     if (const auto& rendition = publication.rendition)
       TRY(insert_rendition(connection, *rendition));
     if (!publication.proxied.empty())
       TRY(TRY(connection.prepare("INSERT INTO remote (url, alias, accessed) VALUES (?, ?, ?) ON "
                                  "CONFLICT (url) DO UPDATE SET alias = excluded.alias, accessed = "
-                                 "excluded.accessed"))
+                                 "excluded.accessed, purged = 0"))
               .bind(publication.proxied, alias.alias, alias.created)
               .run());
     return {};
@@ -229,13 +248,29 @@ Status SqliteStore::abandon(std::int64_t claim) {
   return {};
 }
 
+namespace {
+
+Result<Store::Deletion> delete_stand_in_with(Connection& connection, const std::string& alias,
+                                             const std::optional<std::string>& token) {
+  {
+    Query query = TRY(connection.prepare("SELECT delete_token FROM stand_in WHERE alias = ?"));
+    if (!TRY(query.bind(alias).step())) return Store::Deletion{Store::Deleted::unknown_alias, {}};
+    if (token && !equal_constant_time(query.text(0), *token))
+      return Store::Deletion{Store::Deleted::wrong_token, {}};
+  }
+  TRY(delete_stand_in(connection, alias));
+  return Store::Deletion{Store::Deleted::yes, {alias}};
+}
+
+}  // namespace
+
 Result<Store::Deletion> SqliteStore::delete_alias(const std::string& alias,
                                                   const std::optional<std::string>& token) {
   return writer_.run<Deletion>([&](Connection& connection) -> Result<Deletion> {
     Sha256 blob;
     {
       Query query = TRY(connection.prepare("SELECT delete_token, blob FROM alias WHERE alias = ?"));
-      if (!TRY(query.bind(alias).step())) return Deletion{Deleted::unknown_alias, {}};
+      if (!TRY(query.bind(alias).step())) return delete_stand_in_with(connection, alias, token);
       if (token && !equal_constant_time(query.text(0), *token))
         return Deletion{Deleted::wrong_token, {}};
       blob = TRY(query.digest(1));
@@ -252,7 +287,8 @@ Result<std::vector<std::string>> SqliteStore::purge(const std::string& alias) {
     Sha256 blob;
     {
       Query query = TRY(connection.prepare("SELECT blob FROM alias WHERE alias = ?"));
-      if (!TRY(query.bind(alias).step())) return Aliases();
+      if (!TRY(query.bind(alias).step()))
+        return TRY(delete_stand_in(connection, alias)) > 0 ? Aliases{alias} : Aliases();
       blob = TRY(query.digest(0));
     }
     return remove_aliases_of(connection, blob);

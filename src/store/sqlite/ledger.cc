@@ -458,14 +458,18 @@ Result<std::optional<Job>> SqliteStore::job(const std::string& kind) {
   });
 }
 
-Status SqliteStore::save_job(const Job& job) {
-  const auto done = run(
-      "INSERT INTO job (id, kind, cursor, done, found, started, updated) VALUES (?, ?, ?, ?, ?, ?, "
-      "?) ON CONFLICT (id) DO UPDATE SET cursor = excluded.cursor, done = excluded.done, found = "
-      "excluded.found, updated = excluded.updated",
-      job.id, job.kind, job.cursor, job.done, job.found, job.started, job.updated);
-  if (!done) return std::unexpected(done.error());
+Status write_job(Connection& connection, const Job& job) {
+  TRY(TRY(connection.prepare(
+              "INSERT INTO job (id, kind, cursor, done, found, started, updated) VALUES (?, ?, ?, "
+              "?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET cursor = excluded.cursor, done = "
+              "excluded.done, found = excluded.found, updated = excluded.updated"))
+          .bind(job.id, job.kind, job.cursor, job.done, job.found, job.started, job.updated)
+          .run());
   return {};
+}
+
+Status SqliteStore::save_job(const Job& job) {
+  return change([&](Connection& connection) { return write_job(connection, job); });
 }
 
 Status SqliteStore::finish_job(const std::string& id) {

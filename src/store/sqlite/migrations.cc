@@ -152,6 +152,18 @@ CREATE TABLE allowed (
   who TEXT NOT NULL, why TEXT NOT NULL, allowed INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 )sql",
+    // 5: switches that remember what was before, aliases without a picture.
+    R"sql(
+ALTER TABLE switch ADD COLUMN reason TEXT NOT NULL DEFAULT '';
+ALTER TABLE switch ADD COLUMN before TEXT NOT NULL DEFAULT '';
+UPDATE switch SET before = 'open' WHERE until IS NOT NULL;
+CREATE TABLE stand_in (
+  alias TEXT PRIMARY KEY, delete_token TEXT NOT NULL, url TEXT NOT NULL,
+  created INTEGER NOT NULL, purged INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+ALTER TABLE remote ADD COLUMN purged INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX verdict_decided ON verdict (decided);
+)sql",
 };
 
 }  // namespace

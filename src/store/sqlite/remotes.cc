@@ -57,7 +57,7 @@ Result<std::optional<Remote>> SqliteStore::remote(const std::string& url) {
   return readers_.with_one([&](Connection& connection) -> Result<std::optional<Remote>> {
     Query query =
         TRY(connection.prepare("SELECT announced, sha256, sha1, md5, bytes, fetched, refused, "
-                               "alias FROM remote WHERE url = ?"));
+                               "alias, purged FROM remote WHERE url = ?"));
     if (!TRY(query.bind(url).step())) return std::nullopt;
     Remote remote;
     remote.announced = !query.is_null(0);
@@ -71,17 +71,25 @@ Result<std::optional<Remote>> SqliteStore::remote(const std::string& url) {
                       query.integer(6) != 0};
     }
     remote.alias = query.text(7);
+    remote.purged = query.integer(8) != 0;
     return remote;
   });
 }
 
 Status SqliteStore::announce(const std::string& url, WallTime now) {
-  const auto done = run(
-      "INSERT INTO remote (url, announced) VALUES (?, ?) ON CONFLICT (url) DO UPDATE SET announced "
-      "= coalesce(announced, excluded.announced)",
-      url, now);
-  if (!done) return std::unexpected(done.error());
-  return {};
+  return announce_all({url}, now);
+}
+
+Status SqliteStore::announce_all(const std::vector<std::string>& urls, WallTime now) {
+  return change([&](Connection& connection) -> Status {
+    for (const std::string& url : urls)
+      TRY(TRY(connection.prepare("INSERT INTO remote (url, announced) VALUES (?, ?) ON CONFLICT "
+                                 "(url) DO UPDATE SET announced = coalesce(announced, "
+                                 "excluded.announced)"))
+              .bind(url, now)
+              .run());
+    return {};
+  });
 }
 
 Status SqliteStore::remember_fetch(const std::string& url, const Fetch& fetch) {

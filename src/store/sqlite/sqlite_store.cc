@@ -15,7 +15,6 @@ namespace sqlite {
 namespace {
 constexpr std::size_t kReaders = 4;
 
-std::string_view name(SwitchState state) { return state == SwitchState::open ? "open" : "closed"; }
 }  // namespace
 
 Result<std::unique_ptr<Store>> SqliteStore::open(const SqliteOptions& options, const Clock& clock) {
@@ -118,14 +117,10 @@ Result<Store::Provenance> SqliteStore::provenance(const Sha256& blob) {
       found.originals.push_back(std::move(record));
     }
     Query aliases = TRY(connection.prepare(
-        "SELECT alias, delete_token, created, source, parent, url, uploader FROM alias WHERE blob "
-        "= ? ORDER BY created, alias"));
+        "SELECT alias, delete_token, blob, created, source, parent, url, uploader FROM alias WHERE "
+        "blob = ? ORDER BY created, alias"));
     aliases.bind(blob);
-    while (TRY(aliases.step()))
-      found.aliases.push_back(
-          {aliases.text(0), aliases.text(1), blob, aliases.time(2),
-           policy::origin_from(aliases.text(3)).value_or(policy::Origin::upload), aliases.text(4),
-           aliases.text(5), aliases.text(6)});
+    while (TRY(aliases.step())) found.aliases.push_back(TRY(read_alias(aliases, 0)));
     return found;
   });
 }
@@ -176,43 +171,16 @@ Result<std::size_t> SqliteStore::expire_answers(WallTime now, std::size_t most) 
               now, std::uint64_t{most})));
 }
 
-// --- switches ---
-
-Result<std::optional<Switch>> read_switch(Connection& connection, const std::string& name) {
-  Query query = TRY(
-      connection.prepare("SELECT state, message, who, flipped, until FROM switch WHERE name = ?"));
-  query.bind(name);
-  if (!TRY(query.step())) return std::nullopt;
-  Switch value;
-  value.name = name;
-  // A word that is not known reads as closed.
-  value.state =
-      query.text(0) == sqlite::name(SwitchState::open) ? SwitchState::open : SwitchState::closed;
-  value.message = query.text(1);
-  value.who = query.text(2);
-  value.when = query.time(3);
-  if (!query.is_null(4)) value.until = query.time(4);
-  return value;
-}
-
-Result<std::optional<Switch>> SqliteStore::get_switch(const std::string& name) {
-  return readers_.with_one([&](Connection& connection) { return read_switch(connection, name); });
-}
-
-Status SqliteStore::set_switch(const Switch& value) {
-  return change([&](Connection& connection) -> Status {
-    TRY(TRY(connection.prepare("INSERT OR REPLACE INTO switch (name, state, message, who, flipped, "
-                               "until) VALUES (?, ?, ?, ?, ?, ?)"))
-            .bind(value.name, name(value.state), value.message, value.who, value.when, value.until)
-            .run());
-    return append_audit(
-        connection, value.when,
-        {.actor = value.who,
-         .action = fmt::format("switch {}", name(value.state)),
-         .subject = value.name,
-         .details =
-             value.until ? fmt::format(R"({{"until":"{}"}})", rfc3339(*value.until)) : "{}"});
-  });
+Result<Alias> read_alias(const Query& query, int first_column) {
+  const int c = first_column;
+  return Alias{query.text(c),
+               query.text(c + 1),
+               TRY(query.digest(c + 2)),
+               query.time(c + 3),
+               policy::origin_from(query.text(c + 4)).value_or(policy::Origin::upload),
+               query.text(c + 5),
+               query.text(c + 6),
+               query.text(c + 7)};
 }
 
 // --- the whole ---

@@ -51,7 +51,21 @@ class SqliteStore final : public Store {
 
   Result<std::optional<Remote>> remote(const std::string& url) override;
   Status announce(const std::string& url, WallTime now) override;
+  Status announce_all(const std::vector<std::string>& urls, WallTime now) override;
   Status remember_fetch(const std::string& url, const Fetch& fetch) override;
+  Result<std::optional<StandIn>> stand_in(const std::string& alias) override;
+  Status put_stand_in(const StandIn& value) override;
+
+  Result<std::vector<RemoteAlias>> remote_aliases_after(const std::string& after,
+                                                        std::size_t most) override;
+  Result<RemoteCounts> count_remote() override;
+  Result<Gone> purge_remote(const std::vector<Alias>& aliases, const Job& job,
+                            WallTime now) override;
+  Result<std::vector<Sha256>> blobs_of(const Sha256& digest) override;
+  Result<std::vector<Alias>> selected_after(const Selection& selection, const std::string& after,
+                                            std::size_t most) override;
+  Result<Gone> take_off(const std::vector<std::string>& aliases, const std::string& why,
+                        const std::string& who, WallTime now) override;
 
   Status touch(const std::vector<Access>& accesses) override;
   Result<Gone> expire_variants(WallTime before, std::size_t most) override;
@@ -79,7 +93,9 @@ class SqliteStore final : public Store {
   Result<std::size_t> expire_answers(WallTime now, std::size_t most) override;
 
   Result<std::optional<Switch>> get_switch(const std::string& name) override;
+  Result<std::vector<Switch>> switches() override;
   Status set_switch(const Switch& value) override;
+  Result<std::map<std::string, std::uint64_t>> refusals_by_rule(WallTime since) override;
   Result<std::vector<HashListRow>> lists() override;
   Status put_list(const HashListRow& row) override;
   Result<bool> remove_list(const std::string& name) override;
@@ -153,6 +169,9 @@ Status remove_alias(Connection& connection, const std::string& alias, const Sha2
 // A blob that nothing needs any more becomes `deleting`.
 Status release(Connection& connection, const Sha256& blob);
 Result<std::optional<Switch>> read_switch(Connection& connection, const std::string& name);
+// Of columns `alias, delete_token, blob, created, source, parent, url, uploader`.
+Result<Alias> read_alias(const Query& query, int first_column);
+Status write_job(Connection& connection, const Job& job);
 // All aliases of a blob, those derived from them, and its variants.
 Result<std::vector<std::string>> remove_aliases_of(Connection& connection, const Sha256& blob);
 // The next entry of the chain, in the writer's transaction; only actor, action, subject, details

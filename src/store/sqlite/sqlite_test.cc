@@ -48,8 +48,7 @@ TEST_F(SqliteTest, says_what_to_do_about_a_file_that_is_no_database) {
 }
 
 TEST_F(SqliteTest, a_truncated_database_is_an_error_and_not_an_empty_one) {
-  ASSERT_TRUE(
-      open().value()->set_switch({"uploads", SwitchState::closed, "", "", clock_.now(), {}}));
+  ASSERT_TRUE(open().value()->set_switch({"uploads", "closed", "", "", clock_.now(), {}}));
   std::filesystem::resize_file(file(), std::filesystem::file_size(file()) / 2);
   const auto store = open();
   if (store) EXPECT_FALSE((*store)->get_switch("uploads"));
@@ -101,7 +100,7 @@ TEST_F(SqliteTest, migrates_from_every_earlier_version) {
 
 TEST_F(SqliteTest, Invariant4_a_lock_held_by_another_program_fails_writes_and_not_reads) {
   auto store = std::move(open().value());
-  ASSERT_TRUE(store->set_switch({"uploads", SwitchState::open, "hello", "", clock_.now(), {}}));
+  ASSERT_TRUE(store->set_switch({"uploads", "open", "hello", "", clock_.now(), {}}));
   auto other = std::move(Connection::open(file(), std::chrono::seconds(1)).value());
   ASSERT_TRUE(other->execute("BEGIN IMMEDIATE"));
   const auto claim = store->claim(sha256_of(as_bytes("cat")), {}, clock_.now());
@@ -151,7 +150,7 @@ TEST_F(SqliteTest, Invariant10_a_switch_that_cannot_be_read_is_closed) {
   for (const char* spoiling : spoilings) {
     std::filesystem::remove(file());
     auto store = std::move(open(std::chrono::seconds(5)).value());
-    ASSERT_TRUE(store->set_switch({"uploads", SwitchState::open, "", "", clock_.now(), {}}));
+    ASSERT_TRUE(store->set_switch({"uploads", "open", "", "", clock_.now(), {}}));
     ASSERT_TRUE(publish(*store, "before.png", clock_));
     auto other = std::move(Connection::open(file(), std::chrono::seconds(1)).value());
     ASSERT_TRUE(other->execute(spoiling));
