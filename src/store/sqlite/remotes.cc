@@ -76,12 +76,19 @@ Result<std::optional<Remote>> SqliteStore::remote(const std::string& url) {
 }
 
 Status SqliteStore::announce(const std::string& url, WallTime now) {
-  const auto done = run(
-      "INSERT INTO remote (url, announced) VALUES (?, ?) ON CONFLICT (url) DO UPDATE SET announced "
-      "= coalesce(announced, excluded.announced)",
-      url, now);
-  if (!done) return std::unexpected(done.error());
-  return {};
+  return announce_all({url}, now);
+}
+
+Status SqliteStore::announce_all(const std::vector<std::string>& urls, WallTime now) {
+  return change([&](Connection& connection) -> Status {
+    for (const std::string& url : urls)
+      TRY(TRY(connection.prepare("INSERT INTO remote (url, announced) VALUES (?, ?) ON CONFLICT "
+                                 "(url) DO UPDATE SET announced = coalesce(announced, "
+                                 "excluded.announced)"))
+              .bind(url, now)
+              .run());
+    return {};
+  });
 }
 
 Status SqliteStore::remember_fetch(const std::string& url, const Fetch& fetch) {

@@ -51,6 +51,7 @@ class SqliteStore final : public Store {
 
   Result<std::optional<Remote>> remote(const std::string& url) override;
   Status announce(const std::string& url, WallTime now) override;
+  Status announce_all(const std::vector<std::string>& urls, WallTime now) override;
   Status remember_fetch(const std::string& url, const Fetch& fetch) override;
 
   Status touch(const std::vector<Access>& accesses) override;
