@@ -33,13 +33,15 @@ std::string picture_pattern() {
 
 std::string alias_in(std::string_view found) {
   return fmt::format(
-      "substring(replace(regexp_replace(regexp_replace({}, '%2[Ee]', '.', 'g'), '%5[Ff]', '_', "
-      "'g'), '%2D', '-') FROM '^[A-Za-z0-9._-]+')",
+      "CASE WHEN strpos({0}, '%') = 0 THEN {0} ELSE "
+      "substring(regexp_replace(regexp_replace(regexp_replace("
+      "{0}, '%2[Ee]', '.', 'g'), '%5[Ff]', '_', 'g'), '%2[Dd]', '-', 'g') FROM '^[A-Za-z0-9._-]+') "
+      "END",
       found);
 }
 
 std::string stem_of(std::string_view alias) {
-  return fmt::format("substring({} FROM '^[A-Za-z0-9-]+')", alias);
+  return fmt::format("substring(({}) FROM '^[A-Za-z0-9-]+')", alias);
 }
 
 std::string is_own(std::string_view url, const OwnSite& site) {
