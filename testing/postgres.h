@@ -2,6 +2,7 @@
 // Lemmy's database. It listens on a socket in that folder alone and goes with the test program.
 #pragma once
 
+#include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
 #include <signal.h>
@@ -48,10 +49,10 @@ class Postgres {
     std::ifstream file(tables);
     PORTCULLIS_CHECK(file.good());
     execute(database,
-            "SET client_min_messages = error; DROP SCHEMA public CASCADE; CREATE SCHEMA "
+            "BEGIN; DROP SCHEMA public CASCADE; CREATE SCHEMA "
             "public; GRANT USAGE ON SCHEMA public TO public; GRANT TEMPORARY ON DATABASE " +
                 database + " TO public;\n" + std::string(std::istreambuf_iterator<char>(file), {}) +
-                more);
+                more + "COMMIT");
   }
 
   // Statements, as the superuser. A mistake in them ends the test program.
@@ -60,7 +61,8 @@ class Postgres {
   }
   // The lines that psql prints: columns with '|' between them.
   std::vector<std::string> query(const std::string& database, const std::string& sql) const {
-    const auto file = folder_.write("statements.sql", std::string_view(sql));
+    const auto file = folder_.write("statements.sql",
+                                    std::string_view("SET client_min_messages = error;\n" + sql));
     std::FILE* const pipe = ::popen(
         ("psql -XAtq -v ON_ERROR_STOP=1 -f " + file.string() + " '" + url(database) + "'").c_str(),
         "r");
@@ -125,7 +127,8 @@ class Postgres {
                    ::setuid(owner_->pw_uid) != 0))
       ::_exit(126);
     ::prctl(PR_SET_PDEATHSIG, SIGQUIT);
-    if (!std::freopen(log.c_str(), "a", stdout) || ::dup2(1, 2) < 0) ::_exit(126);
+    const int words_to = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+    if (::dup2(words_to, 1) < 0 || ::dup2(words_to, 2) < 0) ::_exit(126);
     if (::chdir("/") == 0) ::execv(arguments[0], arguments.data());
     ::_exit(127);
   }

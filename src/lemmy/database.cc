@@ -78,12 +78,11 @@ Result<Survey> PostgresDatabase::survey(const OnTable& on_table) {
   if (options_.use == Use::announced)
     return fail(Fault::us, "Lemmy's database was opened for announced URLs only");
   until_.clear();
-  const std::string until =
-      TRY(fill(*connection_, schema_,
-               {.site = site_, .timeout = options_.survey_timeout, .on_table = on_table}));
-  const Survey found = TRY(count(*connection_, schema_, until));
-  until_ = until;
-  return found;
+  Surveyed surveyed =
+      TRY(take_survey(*connection_, schema_,
+                      {.site = site_, .timeout = options_.survey_timeout, .on_table = on_table}));
+  until_ = std::move(surveyed.until);
+  return surveyed.found;
 }
 
 // `aliases` selects alias, token and made_for, at most so many, in order; $1 is until_, $2 the

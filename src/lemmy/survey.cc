@@ -73,48 +73,6 @@ std::string is_of_own_picture(const Schema& schema) {
       kShown, schema.made_for());
 }
 
-}  // namespace
-
-std::string is_federated(const Schema& schema) {
-  return fmt::format("{} AND {} < $1::timestamptz AND NOT {} AND NOT {}", schema.is_thumbnail(),
-                     schema.published(), is_shown_elsewhere("image.pictrs_alias"),
-                     is_of_own_picture(schema));
-}
-
-std::string is_federated_without_row() {
-  return fmt::format(
-      "NOT shown.is_local AND NOT shown.is_own AND NOT {} AND NOT EXISTS (SELECT FROM local_image "
-      "image WHERE image.pictrs_alias = shown.alias) AND NOT EXISTS (SELECT FROM {} other WHERE "
-      "other.alias = shown.alias AND (other.is_local OR other.is_own))",
-      is_shown_elsewhere("shown.alias"), kShown);
-}
-
-Result<std::string> fill(Connection& connection, const Schema& schema,
-                         const SurveyOptions& options) {
-  TRY(make_tables(connection));
-  // One snapshot for all tables; temporary ones may be written in a transaction that reads.
-  return connection.transaction(
-      "ISOLATION LEVEL REPEATABLE READ READ ONLY", [&]() -> Result<std::string> {
-        TRY(connection.run(
-            fmt::format("SET LOCAL statement_timeout = {}", options.timeout.count())));
-        const std::size_t total = schema.references.size() + 1;
-        std::size_t done = 0;
-        const auto tell = [&](std::string_view table) {
-          if (options.on_table) options.on_table(table, done++, total);
-        };
-        const Rows now = TRY(connection.run("SELECT now() - interval '10 minutes'"));
-        tell("post");
-        TRY(fill_shown(connection, options.site));
-        TRY(fill_sought(connection, schema));
-        for (const Reference& reference : schema.references) {
-          tell(reference.table);
-          TRY(fill_elsewhere(connection, reference));
-        }
-        TRY(connection.run(fmt::format("ANALYZE {}", kElsewhere)));
-        return now.string(0, 0);
-      });
-}
-
 Result<Survey> count(Connection& connection, const Schema& schema, const std::string& until) {
   const Rows rows = TRY(connection.run(
       fmt::format("SELECT count(*) FILTER (WHERE is_elsewhere), count(*) FILTER (WHERE is_own AND "
@@ -135,6 +93,50 @@ Result<Survey> count(Connection& connection, const Schema& schema, const std::st
                 .of_own_pictures = number(1),
                 .shown_elsewhere = number(0),
                 .uploads = number(3)};
+}
+
+}  // namespace
+
+std::string is_federated(const Schema& schema) {
+  return fmt::format("{} AND {} < $1::timestamptz AND NOT {} AND NOT {}", schema.is_thumbnail(),
+                     schema.published(), is_shown_elsewhere("image.pictrs_alias"),
+                     is_of_own_picture(schema));
+}
+
+std::string is_federated_without_row() {
+  return fmt::format(
+      "NOT shown.is_local AND NOT shown.is_own AND NOT {} AND NOT EXISTS (SELECT FROM local_image "
+      "image WHERE image.pictrs_alias = shown.alias) AND NOT EXISTS (SELECT FROM {} other WHERE "
+      "other.alias = shown.alias AND (other.is_local OR other.is_own))",
+      is_shown_elsewhere("shown.alias"), kShown);
+}
+
+Result<Surveyed> take_survey(Connection& connection, const Schema& schema,
+                             const SurveyOptions& options) {
+  TRY(make_tables(connection));
+  // One snapshot for all tables; temporary ones may be written in a transaction that reads.
+  return connection.transaction(
+      "ISOLATION LEVEL REPEATABLE READ READ ONLY", [&]() -> Result<Surveyed> {
+        TRY(connection.run(
+            fmt::format("SET LOCAL statement_timeout = {}", options.timeout.count())));
+        TRY(connection.run("SET LOCAL work_mem = '64MB'"));
+        const std::size_t total = schema.references.size() + 1;
+        std::size_t done = 0;
+        const auto tell = [&](std::string_view table) {
+          if (options.on_table) options.on_table(table, done++, total);
+        };
+        const Rows now = TRY(connection.run("SELECT now() - interval '10 minutes'"));
+        tell("post");
+        TRY(fill_shown(connection, options.site));
+        TRY(fill_sought(connection, schema));
+        for (const Reference& reference : schema.references) {
+          tell(reference.table);
+          TRY(fill_elsewhere(connection, reference));
+        }
+        TRY(connection.run(fmt::format("ANALYZE {}", kElsewhere)));
+        const std::string until = now.string(0, 0);
+        return Surveyed{until, TRY(count(connection, schema, until))};
+      });
 }
 
 }  // namespace portcullis::lemmy

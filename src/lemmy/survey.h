@@ -15,13 +15,16 @@ struct SurveyOptions {
   std::chrono::milliseconds timeout;  // of one statement
   Database::OnTable on_table;
 };
-// Fills them, anew if they are there. Gives the moment up to which rows are taken, for SQL.
-Result<std::string> fill(Connection& connection, const Schema& schema,
-                         const SurveyOptions& options);
+struct Surveyed {
+  std::string until;  // rows older than this are taken; for SQL
+  Survey found;
+};
+// Fills them, anew if they are there.
+Result<Surveyed> take_survey(Connection& connection, const Schema& schema,
+                             const SurveyOptions& options);
 
-// Conditions, of a row `image` of local_image and of a row `shown`; $1 is what fill() gave.
+// Conditions, of a row `image` of local_image and of a row `shown`; $1 is Surveyed::until.
 std::string is_federated(const Schema& schema);
 std::string is_federated_without_row();
-Result<Survey> count(Connection& connection, const Schema& schema, const std::string& until);
 
 }  // namespace portcullis::lemmy
