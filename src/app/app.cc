@@ -92,6 +92,7 @@ int run_command(int argc, char** argv) {
   add_rescan_command(line);
   add_switch_commands(line);
   add_purge_commands(line);
+  add_import_announced_command(line);
 
   try {
     app.parse(argc, argv);

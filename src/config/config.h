@@ -3,7 +3,7 @@
 // Every error says file:line:column and what to do. Unknown keys are errors (a mistyped limit must
 // not be a missing limit). Keys are called as the members below, in the tables [listen] [http]
 // [media] [media.retention] [media.image] [media.image.quality] [media.animation] [media.video]
-// [site] [egress] [evidence] [attempts] [close_uploads.NAME] [alert] [decoder] [inference]
+// [site] [lemmy] [egress] [evidence] [attempts] [close_uploads.NAME] [alert] [decoder] [inference]
 // [services.NAME] [log]; `data` and `policy` stand above them and are the only ones without a
 // default. Paths are taken relative to the file's folder. Values with units are written as text:
 // "40 MiB" (B, KiB, MiB, GiB, TiB), "30s" (ms, s, m, h, d). Values are plain data; nothing here
@@ -107,6 +107,12 @@ struct Site {
   bool operator==(const Site&) const = default;
 };
 
+// Lemmy itself, for commands that read its database.
+struct Lemmy {
+  std::string database;  // "env:NAME", "file:PATH", or the address, which may hold a password
+  bool operator==(const Lemmy&) const = default;
+};
+
 // Fetching what others host.
 struct Egress {
   std::vector<std::string> allow;   // networks that may be reached although they are private
@@ -193,6 +199,7 @@ struct Config {
   Http http;
   Media media;
   Site site;
+  Lemmy lemmy;
   Egress egress;
   Evidence evidence;
   Attempts attempts;

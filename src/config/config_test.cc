@@ -81,6 +81,8 @@ allow_audio = true
 hosts = ["lemmy.example"]
 trusted_proxies = ["127.0.0.0/8"]
 trusted_accounts = ["2"]
+[lemmy]
+database = "file:/etc/portcullis/lemmy-database"
 [egress]
 allow = ["10.0.0.0/8"]
 timeout = "3s"
@@ -168,6 +170,7 @@ level = "debug"
   EXPECT_EQ(config.media.purge_hook, "/etc/portcullis/hook");
   EXPECT_EQ(config.media.retention, (Retention{1h, 48h}));
   EXPECT_EQ(config.site.hosts, std::vector<std::string>{"lemmy.example"});
+  EXPECT_EQ(config.lemmy, (Lemmy{"file:/etc/portcullis/lemmy-database"}));
   EXPECT_EQ(config.egress, (Egress{{"10.0.0.0/8"}, 3s, 2}));
   EXPECT_EQ(config.media.image, (MediaKindLimits{1, 2, 3, 4, 5}));
   EXPECT_EQ(config.media.animation, (MediaKindLimits{6, 1920, 2'073'600, 41'943'040, 900}));
@@ -406,6 +409,7 @@ TEST(ToToml, comes_back_as_it_was) {
   config.media.retention = {61s, 62s};
   config.media.quality = {1, 2, 3, 100};
   config.site.hosts = {"a.example", "b.example"};
+  config.lemmy = {"postgres://lemmy:\"\\@db/lemmy"};
   config.egress = {{"::/0"}, 9s, 1'000};
   config.media.image = {1, 65'535, 4'294'836'225, 7, 100'000};
   config.media.animation = {2, 3, 4, 1ull << 40, 6};

@@ -171,6 +171,12 @@ void lay_out(SomeConfig& config, Visitor& visit) {
   visit.texts("trusted_accounts", config.site.trusted_accounts,
               "Lemmy's local_user.id of people for whom policy has rules of their own.");
 
+  visit.table("lemmy", "");
+  visit.secret("database", config.lemmy.database,
+               "Lemmy's PostgreSQL database, for commands that read it; the gate never does.\n"
+               "\"file:PATH\" or \"env:NAME\" says where the address lies, which is\n"
+               "postgres://USER:PASSWORD@HOST:PORT/DATABASE. Empty: --lemmy-db says it.");
+
   visit.table("egress", "Fetching pictures that others host.");
   visit.texts("allow", config.egress.allow,
               "Networks that may be reached although they are not public, such as\n"

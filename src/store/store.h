@@ -243,7 +243,7 @@ class Store : public Ledger {
   // --- remote pictures ---
   virtual Result<std::optional<Remote>> remote(const std::string& url) = 0;
   virtual Status announce(const std::string& url, WallTime now) = 0;
-  // Many at once, in one commit.
+  // The same for many, in one commit.
   virtual Status announce_all(const std::vector<std::string>& urls, WallTime now) = 0;
   virtual Status remember_fetch(const std::string& url, const Fetch& fetch) = 0;
   virtual Result<std::optional<StandIn>> stand_in(const std::string& alias) = 0;

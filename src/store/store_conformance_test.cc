@@ -523,6 +523,19 @@ TEST_P(Derived, a_remote_url_is_remembered_with_what_lay_behind_it) {
   EXPECT_TRUE((*store_->remote(url))->announced);
 }
 
+TEST_P(Derived, many_urls_are_announced_at_once_and_keep_what_is_known_of_them) {
+  const Fetch fetch{digests_of(as_bytes("cat")), 3, clock_.now(), true};
+  ASSERT_TRUE(store_->remember_fetch("https://b.example/", fetch));
+  ASSERT_TRUE(store_->announce_all(
+      {"https://a.example/", "https://b.example/", "https://a.example/"}, clock_.now()));
+  ASSERT_TRUE(store_->announce_all({}, clock_.now()));
+  restart();
+  EXPECT_TRUE((*store_->remote("https://a.example/"))->announced);
+  EXPECT_TRUE((*store_->remote("https://b.example/"))->announced);
+  EXPECT_TRUE((*store_->remote("https://b.example/"))->fetch->refused);
+  EXPECT_FALSE(*store_->remote("https://c.example/"));
+}
+
 TEST_P(Derived, what_nobody_asks_for_expires) {
   const WallTime start = clock_.now();
   add("a.png", "cat");

@@ -1,0 +1,65 @@
+#include "lemmy/sql.h"
+
+#include "lemmy/connection.h"
+
+namespace portcullis::lemmy {
+
+namespace {
+
+// For a regular expression: hosts have no other special characters.
+std::string escaped(std::string_view host) {
+  std::string result;
+  for (const char c : host) {
+    if (std::string_view(".+*?()[]{}^$|\\").contains(c)) result += '\\';
+    result += c;
+  }
+  return result;
+}
+
+// Only what an address begins with has to be readable.
+std::string decoded_start(std::string_view text) {
+  return fmt::format(
+      "replace(replace(replace(replace(lower(left({}, 1000)), '%3a', ':'), '%2f', '/'), "
+      "'%2e', '.'), '%2d', '-')",
+      text);
+}
+
+}  // namespace
+
+std::string picture_pattern() {
+  return quoted(
+      "(?:/|%2[Ff])(?:pictrs|api(?:/|%2[Ff])v4)(?:/|%2[Ff])image(?:/|%2[Ff])([A-Za-z0-9._%-]+)");
+}
+
+std::string alias_in(std::string_view found) {
+  return fmt::format(
+      "CASE WHEN strpos({0}, '%') = 0 THEN {0} ELSE "
+      "substring(regexp_replace(regexp_replace(regexp_replace("
+      "{0}, '%2[Ee]', '.', 'g'), '%5[Ff]', '_', 'g'), '%2[Dd]', '-', 'g') FROM '^[A-Za-z0-9._-]+') "
+      "END",
+      found);
+}
+
+std::string stem_of(std::string_view alias) {
+  return fmt::format("substring(({}) FROM '^[A-Za-z0-9-]+')", alias);
+}
+
+std::string is_own(std::string_view url, const OwnSite& site) {
+  std::string hosts;
+  for (const std::string& host : site.hosts) hosts += (hosts.empty() ? "" : "|") + escaped(host);
+  const std::string pattern = quoted("^https?://(" + hosts + ")\\.?(:[0-9]*)?([/?#]|$)");
+  std::string inner = fmt::format("CASE ");
+  for (const std::string_view path : {"/api/v3/image_proxy?url=", "/api/v4/image/proxy?url="}) {
+    const std::string start = site.url + std::string(path);
+    inner += fmt::format("WHEN starts_with({0}, {1}) THEN {2} ", url, quoted(start),
+                         decoded_start(fmt::format("substr({}, {})", url, start.size() + 1)));
+  }
+  inner += fmt::format("ELSE {} END", url);
+  return fmt::format("coalesce(({}) ~* {}, false)", inner, pattern);
+}
+
+std::string address_of(std::string_view alias, std::string_view path, const OwnSite& site) {
+  return fmt::format("{} || {}", quoted(site.url + std::string(path)), alias);
+}
+
+}  // namespace portcullis::lemmy
