@@ -139,6 +139,7 @@ def test_killed_anywhere_it_goes_on_and_a_second_one_waits_its_turn(gate, elsewh
     for stop_at in (35, 15):
         process = begin(gate, "--rate", "4")
         wait_until("it has begun", lambda: left() <= stop_at, 60)
+        process.send_signal(signal.SIGSTOP)
         second = gate.cli("purge federated")
         assert second.returncode == 1 and "another purge is at work" in second.stderr
         os.kill(process.pid, signal.SIGKILL)

@@ -4,7 +4,7 @@
 
 namespace portcullis::app {
 
-Result<std::unique_ptr<GuardedFetcher>> GuardedFetcher::create(const config::Config& config) {
+Result<egress::Options> guarded_options(const config::Config& config) {
   egress::Options options;
   for (const std::string& text : config.egress.allow) {
     auto network = Network::parse(text);
@@ -15,8 +15,12 @@ Result<std::unique_ptr<GuardedFetcher>> GuardedFetcher::create(const config::Con
   options.user_agent = fmt::format("Portcullis/{}", kVersion);
   if (!config.site.hosts.empty())
     options.user_agent += fmt::format(" (+https://{})", config.site.hosts.front());
+  return options;
+}
+
+Result<std::unique_ptr<GuardedFetcher>> GuardedFetcher::create(const config::Config& config) {
   return std::unique_ptr<GuardedFetcher>(
-      new GuardedFetcher(TRY(egress::Client::create(std::move(options)))));
+      new GuardedFetcher(TRY(egress::Client::create(TRY(guarded_options(config))))));
 }
 
 Result<std::string> GuardedFetcher::host_of(const std::string& url) const {

@@ -7,6 +7,9 @@
 
 namespace portcullis::app {
 
+// How strangers' URLs are fetched. An error says which line of [egress] is wrong.
+Result<egress::Options> guarded_options(const config::Config& config);
+
 class GuardedFetcher final : public media::Fetcher {
  public:
   // An error says which line of [egress] is wrong.

@@ -44,10 +44,14 @@ struct Url {
 // neither an address nor spelled out in letters, digits, '-', '_' and '.' (international names in
 // their ASCII form, xn--). Pure.
 Result<Url> parse_url(std::string_view text);
+// `location` as an answer or a page of `from` named it, relative or not, vetted as parse_url() does
+// it; unlike there, spaces and bytes beyond ASCII are encoded first, since servers send them. Pure.
+Result<Url> redirected(const Url& from, std::string_view location);
 
 struct Options {
   std::vector<Network> allow;  // reachable although not public
   std::string user_agent = "Portcullis";
+  std::string accept = {};  // "Accept: …" of each request; empty: anything
   std::size_t max_redirects = 5;
   // At once; more wait, within their time. What a redirect leads to counts for the host it is on.
   std::size_t max_per_host = 4;

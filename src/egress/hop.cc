@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "egress/url.h"
+#include "egress/egress.h"
 
 namespace portcullis::egress {
 
@@ -69,6 +69,10 @@ bool Hop::prepare() {
   const auto set = [&](auto option, auto value) {
     return ::curl_easy_setopt(easy(), option, value) == CURLE_OK;
   };
+  if (!options_.accept.empty()) {
+    headers_.reset(::curl_slist_append(nullptr, ("Accept: " + options_.accept).c_str()));
+    if (!headers_ || !set(CURLOPT_HTTPHEADER, headers_.get())) return false;
+  }
   void* const self = this;
   return set(CURLOPT_PRIVATE, self) && set(CURLOPT_URL, url_.text.c_str()) &&
          set(CURLOPT_HTTPGET, 1L) && set(CURLOPT_PROTOCOLS_STR, "http,https") &&

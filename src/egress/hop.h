@@ -30,6 +30,7 @@ class Hop {
  private:
   struct Cleanup {
     void operator()(CURL* easy) const { ::curl_easy_cleanup(easy); }
+    void operator()(curl_slist* list) const { ::curl_slist_free_all(list); }
   };
 
   Hop(const Options& options, const Url& url, std::uint64_t max_bytes, Call& call)
@@ -50,6 +51,7 @@ class Hop {
   const Url& url_;
   const std::uint64_t max_bytes_;
   Call& call_;
+  std::unique_ptr<curl_slist, Cleanup> headers_;
   std::unique_ptr<CURL, Cleanup> easy_;
 
   bool has_refused_ = false, has_vetted_ = false;  // an address

@@ -1,4 +1,4 @@
-#include "egress/url.h"
+#include "egress/egress.h"
 
 #include <curl/curl.h>
 

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <cstdlib>
 
-#include "egress/url.h"
+#include "egress/egress.h"
 
 namespace {
 

@@ -27,7 +27,7 @@ std::string decoded_start(std::string_view text) {
 }  // namespace
 
 std::string picture_pattern() {
-  return quoted(
+  return sql_literal(
       "(?:/|%2[Ff])(?:pictrs|api(?:/|%2[Ff])v4)(?:/|%2[Ff])image(?:/|%2[Ff])([A-Za-z0-9._%-]+)");
 }
 
@@ -47,11 +47,11 @@ std::string stem_of(std::string_view alias) {
 std::string is_own(std::string_view url, const OwnSite& site) {
   std::string hosts;
   for (const std::string& host : site.hosts) hosts += (hosts.empty() ? "" : "|") + escaped(host);
-  const std::string pattern = quoted("^https?://(" + hosts + ")\\.?(:[0-9]*)?([/?#]|$)");
+  const std::string pattern = sql_literal("^https?://(" + hosts + ")\\.?(:[0-9]*)?([/?#]|$)");
   std::string inner = fmt::format("CASE ");
   for (const std::string_view path : {"/api/v3/image_proxy?url=", "/api/v4/image/proxy?url="}) {
     const std::string start = site.url + std::string(path);
-    inner += fmt::format("WHEN starts_with({0}, {1}) THEN {2} ", url, quoted(start),
+    inner += fmt::format("WHEN starts_with({0}, {1}) THEN {2} ", url, sql_literal(start),
                          decoded_start(fmt::format("substr({}, {})", url, start.size() + 1)));
   }
   inner += fmt::format("ELSE {} END", url);
@@ -59,7 +59,7 @@ std::string is_own(std::string_view url, const OwnSite& site) {
 }
 
 std::string address_of(std::string_view alias, std::string_view path, const OwnSite& site) {
-  return fmt::format("{} || {}", quoted(site.url + std::string(path)), alias);
+  return fmt::format("{} || {}", sql_literal(site.url + std::string(path)), alias);
 }
 
 }  // namespace portcullis::lemmy

@@ -265,9 +265,9 @@ class Store : public Ledger {
     std::uint64_t bytes = 0;  // of blobs that only these need
   };
   virtual Result<RemoteCounts> count_remote() = 0;
-  // Each of these that still is a stored remote picture goes, and, where its origin is known (from
-  // `alias.url`), a tombstone stays. With those derived from it. The job's cursor moves in the same
-  // commit. A user's upload of the same bytes stays.
+  // Each of these that is stored still and is no user's upload goes, and, where its origin is known
+  // (from `alias.url`), a tombstone stays. With those derived from it. The job's cursor moves in
+  // the same commit. A user's upload of the same bytes stays.
   virtual Result<Gone> purge_remote(const std::vector<Alias>& aliases, const Job& job,
                                     WallTime now) = 0;
 

@@ -80,7 +80,7 @@ bool is_of_host(std::string_view url, std::string_view host) {
 Status purge_one(Connection& connection, const std::string& alias, const std::string& url,
                  Store::Gone& gone) {
   const auto found = TRY(stored(connection, alias));
-  if (!found || found->source != policy::Origin::remote || !found->parent.empty()) return {};
+  if (!found || found->source == policy::Origin::upload) return {};
   const bool is_proxied =
       TRY(TRY(connection.prepare("UPDATE remote SET purged = 1 WHERE alias = ?"))
               .bind(alias)
