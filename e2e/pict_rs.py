@@ -60,9 +60,9 @@ def find(program):
 class PictRs:
     """One running pict-rs on loopback: pictures in a folder, its database (sled) beside them."""
 
-    def __init__(self, program, folder, api_key="a-key-for-tests"):
+    def __init__(self, program, folder, api_key="a-key-for-tests", environment=()):
         self.program, _ = find(program)
-        self.folder, self.api_key = pathlib.Path(folder), api_key
+        self.folder, self.api_key, self.environment = pathlib.Path(folder), api_key, dict(environment)
         self.process, self.media = None, None
         (self.folder / "tools").mkdir(parents=True, exist_ok=True)
         (self.folder / "tmp").mkdir(exist_ok=True)
@@ -78,7 +78,7 @@ class PictRs:
             self.media = free.getsockname()
         environment = {"PATH": self.path, "HOME": str(self.folder), "TMPDIR": str(self.folder / "tmp"),
                        "PICTRS__SERVER__TEMPORARY_DIRECTORY": str(self.folder / "tmp"),
-                       "PICTRS__TRACING__LOGGING__TARGETS": "warn"}
+                       "PICTRS__TRACING__LOGGING__TARGETS": "warn", **self.environment}
         for name in ("LD_LIBRARY_PATH", "PERL5LIB"):
             if name in os.environ:
                 environment[name] = os.environ[name]

@@ -1,15 +1,18 @@
 #include <unistd.h>
 
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
 #include <cstdio>
 
 #include "app/commands.h"
 #include "app/engine.h"
 #include "app/keeping.h"
 #include "app/list_credentials.h"
+#include "app/secret.h"
 #include "app/switching.h"
 #include "base/log.h"
 #include "egress/egress.h"
+#include "net/net.h"
 
 namespace portcullis::app {
 
@@ -170,6 +173,52 @@ void check_site(Doctor& doctor, const config::Config& config) {
       doctor.bad(name, hook.string() + " cannot be run");
 }
 
+// Keeps the first thing that is wrong.
+Task<void> ask_pict_rs(net::Upstream& upstream, net::UpstreamRequest request, Deadline deadline,
+                       Status& asked) {
+  const std::string target = request.target;
+  const auto answer = co_await upstream.ask(std::move(request), deadline);
+  if (!asked) co_return;
+  if (!answer)
+    asked = std::unexpected(answer.error());
+  else if (answer->status == 401)
+    asked = fail(Fault::us, "it does not take [pict_rs] api_key: it must be its server.api_key");
+  else if (answer->status != 200)
+    asked = fail(Fault::upstream, "it answers {} to {}", answer->status, target);
+}
+
+// Whether it is there, and takes the key.
+Status probe(const config::PictRs& pict_rs, const Clock& clock) {
+  const auto server = TRY(config::parse_plain_server(pict_rs.url));
+  const std::string key = TRY(load_secret(pict_rs.api_key));
+  asio::io_context loop;
+  const auto upstream = net::Upstream::create({.host = server.host, .port = server.port}, clock);
+  const Deadline deadline = clock.steady() + std::chrono::seconds(5);
+  Status asked;
+  asio::co_spawn(loop,
+                 ask_pict_rs(*upstream, {.method = "GET", .target = "/healthz"}, deadline, asked),
+                 asio::detached);
+  if (!key.empty())
+    asio::co_spawn(loop,
+                   ask_pict_rs(*upstream,
+                               {.method = "GET",
+                                .target = "/internal/hashes?limit=1",
+                                .headers = {{"X-Api-Token", key}}},
+                               deadline, asked),
+                   asio::detached);
+  loop.run();
+  return asked;
+}
+
+void check_other_ways(Doctor& doctor, const config::Config& config, const Clock& clock) {
+  if (config.pict_rs.is_on())
+    doctor.look("pict-rs", probe(config.pict_rs, clock),
+                config.pict_rs.url + " answers and keeps what is accepted");
+  if (config.validator.is_on())
+    doctor.good("validator", fmt::format("on {}: pict-rs has stored what it asks about",
+                                         config.validator.listen.text()));
+}
+
 void check_decoder(Doctor& doctor, const config::Config& config, const Clock& clock) {
   decoder::Options options;
   options.program = decoder_program();
@@ -196,6 +245,7 @@ Result<int> check_command(const std::string& config_file) {
     return doctor.report();
   }
   check_site(doctor, *config);
+  check_other_ways(doctor, *config, clock);
   check_decoder(doctor, *config, clock);
   const auto data = open_data_folder(*config);
   if (!doctor.look("data", data, config->data.string())) return doctor.report();

@@ -12,6 +12,7 @@
 #include "app/automatic_closing.h"
 #include "app/bans.h"
 #include "app/metrics.h"
+#include "app/secret.h"
 #include "app/switches_api.h"
 #include "app/switching.h"
 #include "base/log.h"
@@ -28,6 +29,7 @@ constexpr std::chrono::milliseconds kWatchInterval{
     250};  // a lockdown or a list takes effect within this
 constexpr std::chrono::seconds kSweepInterval{10};
 constexpr std::size_t kSweepAtOnce = 1'000;
+constexpr std::chrono::seconds kValidatorBody{10};  // of 25 in all
 
 Task<void> pause(std::chrono::milliseconds time) {
   Timer timer(co_await asio::this_coro::executor, time);
@@ -87,6 +89,7 @@ Result<media::Options> media_options(const config::Config& config, const DataFol
   options.keep_proxied = config.media.retention.proxy;
   options.api_key = config.listen.api_key;
   options.prefix = config.listen.media_prefix;
+  if (config.validator.is_on()) options.validator_secret = config.validator.secret;
   options.spool = data.spool();
   options.max_file_size = config.media.max_file_size;
   options.max_file_count = config.media.max_file_count;
@@ -118,6 +121,21 @@ net::ServerOptions server_options(const config::Config& config, const config::Ad
                     what, code));
   };
   return options;
+}
+
+// Who has not shown the secret is told nothing, and pict-rs waits for the whole answer.
+net::ServerOptions validator_options(const config::Config& config) {
+  net::ServerOptions options = server_options(config, config.validator.listen);
+  options.max_body = config.media.max_file_size;
+  options.body_timeout = std::min<std::chrono::milliseconds>(options.body_timeout, kValidatorBody);
+  options.error_body = [](int, std::string_view) { return std::pair<std::string, std::string>(); };
+  return options;
+}
+
+Result<std::unique_ptr<net::Upstream>> pict_rs_client(const config::PictRs& pict_rs,
+                                                      const Clock& clock) {
+  const config::PlainServer server = TRY(config::parse_plain_server(pict_rs.url));
+  return net::Upstream::create({.host = server.host, .port = server.port}, clock);
 }
 
 }  // namespace
@@ -166,11 +184,15 @@ Status Gate::prepare(config::Config config) {
     return closed ? *closed : std::nullopt;
   };
   options.on_alert = [this](std::string_view what, std::string_view text) { alert(what, text); };
+  if (const config::PictRs& pict_rs = engine_->config.pict_rs; pict_rs.is_on()) {
+    pict_rs_ = TRY(pict_rs_client(pict_rs, clock_));
+    options.pict_rs_key = TRY(load_secret(pict_rs.api_key));
+  }
   media_ = std::make_unique<media::Media>(
       std::move(options),
       media::Services{*engine_->store, *blobs_, *engine_->scanner, *engine_->decoders, *fetcher_,
                       *keeper_, engine_->pools.files, engine_->pools.db, engine_->pools.decode,
-                      clock_});
+                      clock_, pict_rs_.get()});
   return listen();
 }
 
@@ -214,11 +236,18 @@ Status Gate::listen() {
   loops.reserve(loops_.size());
   for (const auto& loop : loops_) loops.push_back(loop.get());
   media_server_ = TRY(net::Server::create(
-      std::move(loops), server_options(config, config.listen.media),
+      loops, server_options(config, config.listen.media),
       [this](net::Request& request, net::BodyReader& body) {
         return media_->handle(request, body);
       },
       clock_));
+  if (config.validator.is_on())
+    validator_server_ = TRY(net::Server::create(
+        loops, validator_options(config),
+        [this](net::Request& request, net::BodyReader& body) {
+          return media_->validate(request, body);
+        },
+        clock_));
   net::ServerOptions options = server_options(config, config.listen.admin);
   options.max_body = 64 * 1024;
   options.max_connections = 64;
@@ -235,8 +264,10 @@ Gate::~Gate() {
   if (engine_) engine_->pools.join();
   fetcher_.reset();
   if (media_) media_->abandon();
+  pict_rs_.reset();
   // Requests that were cut in the middle go while what they refer to is still there.
   media_server_.reset();
+  validator_server_.reset();
   admin_server_.reset();
   loops_.clear();
 }
@@ -246,6 +277,11 @@ config::Address Gate::media_address() const {
 }
 config::Address Gate::admin_address() const {
   return {config().listen.admin.host, admin_server_->port()};
+}
+
+std::optional<config::Address> Gate::validator_address() const {
+  if (!validator_server_) return std::nullopt;
+  return config::Address{config().validator.listen.host, validator_server_->port()};
 }
 
 Status Gate::run() {
@@ -312,6 +348,7 @@ Task<void> Gate::sweep_now_and_then() {
       log::warning("sweeping failed; it will be tried again", {{"why", swept.error().what}});
     const auto maintained = co_await engine_->pools.db.run([this] { return media_->maintain(); });
     if (!maintained) log::warning("what may go stays for now", {{"why", maintained.error().what}});
+    co_await media_->tidy_up();
     co_await pause(kSweepInterval);
   }
 }
@@ -347,9 +384,11 @@ Task<void> Gate::reload_config() {
 void Gate::drain() {
   stopping_ = true;
   log::info("stopping: letting requests under way finish", {});
-  draining_ = 2;
   const Deadline deadline = clock_.steady() + engine_->config.http.drain_timeout;
-  for (net::Server* server : {media_server_.get(), admin_server_.get()})
+  std::vector<net::Server*> servers{media_server_.get(), admin_server_.get()};
+  if (validator_server_) servers.push_back(validator_server_.get());
+  draining_ = servers.size();
+  for (net::Server* server : servers)
     server->drain(deadline, [this] {
       asio::post(control_, [this] {
         if (--draining_ == 0) control_.stop();

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -29,6 +30,7 @@ class Gate {
 
   config::Address media_address() const;
   config::Address admin_address() const;
+  std::optional<config::Address> validator_address() const;  // none: it is off
   const config::Config& config() const { return engine_->config; }
   std::vector<std::string> problems() const { return engine_->problems(); }
 
@@ -61,8 +63,9 @@ class Gate {
   std::unique_ptr<GuardedFetcher> fetcher_;
   std::unique_ptr<evidence::Keeper> keeper_;
   std::unique_ptr<Hook> purge_hook_, alert_hook_;
+  std::unique_ptr<net::Upstream> pict_rs_;  // null: none
   std::unique_ptr<media::Media> media_;
-  std::unique_ptr<net::Server> media_server_, admin_server_;
+  std::unique_ptr<net::Server> media_server_, admin_server_, validator_server_;
   std::vector<std::thread> threads_;
   std::uint64_t generation_ = 0;
   std::string last_unpublished_;

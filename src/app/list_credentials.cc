@@ -25,17 +25,6 @@ std::string base64(std::string_view text) {
   return result;
 }
 
-std::string percent_encoded(std::string_view text) {
-  std::string result;
-  for (const char c : text)
-    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-        c == '.' || c == '_' || c == '~')
-      result += c;
-    else
-      result += fmt::format("%{:02X}", static_cast<unsigned char>(c));
-  return result;
-}
-
 bool is_printable(std::string_view text) {
   return std::ranges::all_of(text, [](char c) { return c >= ' ' && c <= '~'; });
 }
@@ -138,7 +127,7 @@ std::string with_query(std::string url, const Credentials& credentials) {
     if (!one.empty() && !is_replaced) add(one);
   }
   for (const auto& [name, value] : credentials.query)
-    add(percent_encoded(name) + '=' + percent_encoded(value));
+    add(net::percent_encode(name) + '=' + net::percent_encode(value));
   return result;
 }
 

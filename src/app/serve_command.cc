@@ -16,6 +16,9 @@ Result<int> serve_command(const std::string& config) {
       "  media    %s   (Lemmy's pictrs.url)\n"
       "  admin    http://%s/metrics\n",
       kVersion, media.c_str(), gate->admin_address().text().c_str());
+  if (const auto validator = gate->validator_address())
+    std::printf("  validate http://%s/SECRET/validate   (pict-rs's media.external_validation)\n",
+                validator->text().c_str());
   for (const std::string& problem : gate->problems())
     std::printf("  PROBLEM  %s\n           Uploads are refused until this is mended.\n",
                 problem.c_str());

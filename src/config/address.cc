@@ -1,5 +1,6 @@
 #include <arpa/inet.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstring>
@@ -59,6 +60,42 @@ Result<Address> parse_address(std::string_view text) {
   const auto [stop, error] = std::from_chars(text.data() + colon + 1, end, address.port);
   if (error != std::errc{} || stop != end) return wrong();
   return address;
+}
+
+Result<PlainServer> parse_plain_server(std::string_view url) {
+  const auto wrong = [&] {
+    return fail(Fault::us,
+                "write http:// with a name or an address and perhaps a port, and nothing after it, "
+                "such as \"http://127.0.0.1:8081\"");
+  };
+  constexpr std::string_view kScheme = "http://";
+  if (!url.starts_with(kScheme)) return wrong();
+  url.remove_prefix(kScheme.size());
+  if (url.ends_with('/')) url.remove_suffix(1);
+  PlainServer server;
+  std::string_view rest;
+  if (url.starts_with('[')) {
+    const std::size_t end = url.find(']');
+    if (end == std::string_view::npos) return wrong();
+    server.host = canonical(AF_INET6, std::string(url.substr(1, end - 1)));
+    rest = url.substr(end + 1);
+  } else {
+    const std::size_t end = std::min(url.find(':'), url.size());
+    server.host = url.substr(0, end);
+    rest = url.substr(end);
+    const bool is_name = std::ranges::all_of(server.host, [](char c) {
+      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+             c == '-' || c == '.' || c == '_';
+    });
+    if (!is_name) return wrong();
+  }
+  if (server.host.empty() || server.host.size() > 253) return wrong();
+  if (rest.empty()) return server;
+  const char* end = rest.data() + rest.size();
+  const auto [stop, error] = std::from_chars(rest.data() + 1, end, server.port);
+  if (!rest.starts_with(':') || error != std::errc{} || stop != end || server.port == 0)
+    return wrong();
+  return server;
 }
 
 }  // namespace portcullis::config

@@ -3,7 +3,8 @@
 // Every error says file:line:column and what to do. Unknown keys are errors (a mistyped limit must
 // not be a missing limit). Keys are called as the members below, in the tables [listen] [http]
 // [media] [media.retention] [media.image] [media.image.quality] [media.animation] [media.video]
-// [site] [lemmy] [egress] [evidence] [attempts] [close_uploads.NAME] [alert] [decoder] [inference]
+// [validator] [pict_rs] [site] [lemmy] [egress] [evidence] [attempts] [close_uploads.NAME] [alert]
+// [decoder] [inference]
 // [services.NAME] [log]; `data` and `policy` stand above them and are the only ones without a
 // default. Paths are taken relative to the file's folder. Values with units are written as text:
 // "40 MiB" (B, KiB, MiB, GiB, TiB), "30s" (ms, s, m, h, d). Values are plain data; nothing here
@@ -99,6 +100,30 @@ struct Media {
   bool allow_audio = false;  // of videos
   bool operator==(const Media&) const = default;
 };
+
+// Judging the pictures of a pict-rs that keeps its own.
+struct Validator {
+  Address listen{"", 0};  // no host: it is off
+  std::string secret;     // the first segment of its paths; letters, digits, '-' and '_'
+  bool is_on() const { return !listen.host.empty(); }
+  bool operator==(const Validator&) const = default;
+};
+
+// A pict-rs behind this gate, which keeps what was accepted in place of the data folder.
+struct PictRs {
+  std::string url;      // "http://127.0.0.1:8080"; empty: none
+  std::string api_key;  // where its key is, "env:NAME" or "file:PATH"; empty: not known
+  bool is_on() const { return !url.empty(); }
+  bool operator==(const PictRs&) const = default;
+};
+// "http://HOST" or "http://HOST:PORT", with or without a slash at the end. HOST is a name, an IPv4
+// address, or an IPv6 one in brackets; without them in the result.
+struct PlainServer {
+  std::string host;
+  std::uint16_t port = 80;
+  bool operator==(const PlainServer&) const = default;
+};
+Result<PlainServer> parse_plain_server(std::string_view url);
 
 struct Site {
   std::vector<std::string> hosts;  // names under which browsers reach Lemmy, lower case, no port
@@ -198,6 +223,8 @@ struct Config {
   Listen listen;
   Http http;
   Media media;
+  Validator validator;
+  PictRs pict_rs;
   Site site;
   Lemmy lemmy;
   Egress egress;

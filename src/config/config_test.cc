@@ -77,6 +77,12 @@ max_width = 6
 [media.video]
 max_width = 7
 allow_audio = true
+[validator]
+listen = "127.0.0.1:8083"
+secret = "abcdefghijklmnop"
+[pict_rs]
+url = "http://pictrs:8080/"
+api_key = "env:PICTRS_KEY"
 [site]
 hosts = ["lemmy.example"]
 trusted_proxies = ["127.0.0.0/8"]
@@ -142,6 +148,8 @@ level = "debug"
   EXPECT_EQ(config.evidence, (Evidence{"pc-review-public-00", "pc-evidence-public-00", 2ull << 30,
                                        24h * 7, 24h * 730, 3}));
   EXPECT_EQ(config.attempts, (Attempts{1, 2, 1h, 2h}));
+  EXPECT_EQ(config.pict_rs, (PictRs{"http://pictrs:8080/", "env:PICTRS_KEY"}));
+  EXPECT_EQ(config.validator, (Validator{{"127.0.0.1", 8083}, "abcdefghijklmnop"}));
   EXPECT_EQ(config.alert, (Alert{"/etc/portcullis/alert", 1h}));
   EXPECT_EQ(config.data, "/etc/portcullis/data");
   EXPECT_EQ(config.policy, "/etc/policy.toml");
@@ -352,6 +360,65 @@ TEST(MediaPrefix, opens_the_media_listener_to_other_machines_only_if_it_is_secre
               HasSubstr("16 to 128"));
 }
 
+TEST(Validator, is_off_unless_it_listens_and_listens_only_behind_a_secret) {
+  EXPECT_FALSE(parsed(kLeast).validator.is_on());
+  EXPECT_FALSE(parsed(with_least("[validator]\nlisten = \"\"\nsecret = \"\"\n")).validator.is_on());
+  const std::string on = "[validator]\nlisten = \"0.0.0.0:8083\"\n";
+  EXPECT_TRUE(parsed(with_least(on + "secret = \"abcdefghijklmno_\"\n")).validator.is_on());
+  EXPECT_THAT(error_of(with_least(on)), StartsWith("p.toml:4:10: [validator] needs `secret`"));
+  for (const std::string_view secret :
+       {"short", "abcdefghijklmno", "abcdefghijklmn/p", "abcdefghijklmnop%20"}) {
+    const std::string error = error_of(with_least(fmt::format("{}secret = \"{}\"\n", on, secret)));
+    EXPECT_THAT(error, StartsWith("p.toml:5:10: [validator] needs `secret`")) << secret;
+    EXPECT_THAT(error, testing::Not(HasSubstr(std::string(secret)))) << "a secret in an error";
+  }
+  EXPECT_THAT(error_of(with_least("[validator]\nlisten = \"127.0.0.1:8080\"\n"
+                                  "secret = \"abcdefghijklmnop\"\n")),
+              HasSubstr("cannot both listen on 127.0.0.1:8080"));
+}
+
+TEST(PictRs, is_another_server_whose_key_stands_elsewhere) {
+  EXPECT_FALSE(parsed(kLeast).pict_rs.is_on());
+  const struct {
+    const char *text, *error;
+  } bad[] = {
+      {"[pict_rs]\nurl = \"127.0.0.1:8081\"\n", "p.toml:4:7: [pict_rs] url: write http://"},
+      {"[pict_rs]\nurl = \"https://pictrs\"\n", "[pict_rs] url: write http://"},
+      {"[pict_rs]\nurl = \"http://127.0.0.1:8080\"\n", "is [listen] media itself"},
+      {"[pict_rs]\nurl = \"http://p:1\"\napi_key = \"s3cret\"\n",
+       "p.toml:5:11: [pict_rs] api_key says"},
+      {"[pict_rs]\napi_key = \"s3cret\"\n", "[pict_rs] api_key says where"},
+      {"[listen]\napi_key = \"s3cret\"\n[pict_rs]\nurl = \"http://p:1\"\n",
+       "[pict_rs] needs `api_key`"},
+  };
+  for (const auto& c : bad) {
+    EXPECT_THAT(error_of(with_least(c.text)), HasSubstr(c.error)) << c.text;
+    EXPECT_THAT(error_of(with_least(c.text)), testing::Not(HasSubstr("s3cret"))) << c.text;
+  }
+}
+
+TEST(PlainServer, is_a_host_and_a_port_and_nothing_more) {
+  const struct {
+    std::string_view url, host;
+    std::uint16_t port;
+  } good[] = {
+      {"http://127.0.0.1:8081", "127.0.0.1", 8081},
+      {"http://pictrs", "pictrs", 80},
+      {"http://pict-rs.lan:1/", "pict-rs.lan", 1},
+      {"http://[0::1]:65535/", "::1", 65535},
+      {"http://[::1]", "::1", 80},
+  };
+  for (const auto& c : good)
+    EXPECT_EQ(parse_plain_server(c.url).value(), (PlainServer{std::string(c.host), c.port}))
+        << c.url;
+  for (const std::string_view url :
+       {"", "http://", "http:///", "pictrs:80", "https://pictrs", "http://pictrs:", "http://p:0",
+        "http://p:65536", "http://p:8o", "http://u:p@pictrs", "http://pictrs/x", "http://pictrs?x",
+        "http://[::1", "http://[::1]x", "http://[pictrs]:1", "http://pic trs", "http://::1",
+        "http://p:1//", "HTTP://p"})
+    EXPECT_FALSE(parse_plain_server(url)) << url;
+}
+
 TEST(Address, is_a_literal_and_a_port) {
   const struct {
     std::string_view text, host;
@@ -408,6 +475,8 @@ TEST(ToToml, comes_back_as_it_was) {
   config.media.purge_hook = "/bin/hook";
   config.media.retention = {61s, 62s};
   config.media.quality = {1, 2, 3, 100};
+  config.validator = {{"::1", 1}, "abcdefghijklmnop"};
+  config.pict_rs = {"http://[::1]:1", "file:/k \"y\""};
   config.site.hosts = {"a.example", "b.example"};
   config.lemmy = {"postgres://lemmy:\"\\@db/lemmy"};
   config.egress = {{"::/0"}, 9s, 1'000};

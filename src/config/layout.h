@@ -2,10 +2,10 @@
 // it may be, and what an admin should know. Reading and writing both follow it, so they cannot
 // drift apart. Private to the room.
 //
-// A visitor has: table(name, comment), and for each key address, secret_path, secret, choice, path,
-// text, texts, flag, count, counts, size, duration, names; each gets the key, the member, a
-// comment, and bounds where there are any. tables(name, members, comment, lay_out_one) is for
-// [name.NAME], as many as there are.
+// A visitor has: table(name, comment), and for each key address, optional_address, secret_path,
+// secret, choice, path, text, texts, flag, count, counts, size, duration, names; each gets the key,
+// the member, a comment, and bounds where there are any. tables(name, members, comment,
+// lay_out_one) is for [name.NAME], as many as there are.
 #pragma once
 
 #include <array>
@@ -159,6 +159,26 @@ void lay_out(SomeConfig& config, Visitor& visit) {
               "Limits for videos. Leave mp4 and webm out of `formats` to take none.");
   lay_out_limits(config.media.video, visit);
   visit.flag("allow_audio", config.media.allow_audio, "Nobody looks at sound; false removes it.");
+
+  visit.table(
+      "validator",
+      "For a pict-rs that keeps its own pictures and asks about each, in its setting\n"
+      "media.external_validation: \"http://127.0.0.1:8083/SECRET/validate\". It has stored a\n"
+      "picture before it asks: docs/operations.md, \"Three ways to run\".");
+  visit.optional_address("listen", config.validator.listen,
+                         "Such as \"127.0.0.1:8083\". Empty: it is off.");
+  visit.secret(
+      "secret", config.validator.secret,
+      "16 to 128 letters, digits, '-' or '_' that nobody can guess: whoever knows them may\n"
+      "ask what is let in.");
+
+  visit.table("pict_rs",
+              "A pict-rs behind this gate, which keeps what was accepted in place of the data\n"
+              "folder: docs/operations.md, \"Three ways to run\".");
+  visit.text("url", config.pict_rs.url,
+             "Such as \"http://127.0.0.1:8081\". Nobody but this gate may reach it. Empty: none.");
+  visit.text("api_key", config.pict_rs.api_key,
+             "Where its server.api_key is: \"env:NAME\" or \"file:PATH\".");
 
   visit.table("site", "");
   visit.texts("hosts", config.site.hosts,

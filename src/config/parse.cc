@@ -76,6 +76,14 @@ class Reader {
     if (!address) return fail_at(*node, "`{}`: {}", key, address.error().what);
     value = std::move(*address);
   }
+  void optional_address(std::string_view key, Address& value, std::string_view comment) {
+    const toml::node* node = take(key);
+    const auto* text = node ? node->as_string() : nullptr;
+    if (text && text->get().empty())
+      value = Address{"", 0};
+    else
+      address(key, value, comment);
+  }
   void secret_path(std::string_view key, std::string& value, std::string_view) {
     const toml::node* node = nullptr;
     const std::string* text = this->string(key, node);
@@ -327,6 +335,47 @@ void check_service(const Service& service, Reader& reader) {
     return wrong("key_file", "it needs `key_file` or `key_env`");
 }
 
+void check_validator(const Config& config, Reader& reader) {
+  const Validator& validator = config.validator;
+  if (!validator.is_on()) return;
+  const std::string& secret = validator.secret;
+  if (secret.size() < kShortestPrefix || secret.size() > kLongestPrefix ||
+      !std::ranges::all_of(secret, is_plain))
+    return reader.fail_about(
+        "validator", secret.empty() ? "listen" : "secret",
+        "[validator] needs `secret`: {} to {} letters, digits, '-' or '_' that nobody can guess, "
+        "for whoever reaches it without one could try out what is let in; `openssl rand -hex 24` "
+        "makes one",
+        kShortestPrefix, kLongestPrefix);
+  for (const auto& [name, other] :
+       {std::pair("media", &config.listen.media), std::pair("admin", &config.listen.admin)})
+    if (validator.listen == *other && other->port != 0)
+      reader.fail_about("validator", "listen",
+                        "[validator] listen and [listen] {} cannot both listen on {}", name,
+                        other->text());
+}
+
+void check_pict_rs(const Config& config, Reader& reader) {
+  const PictRs& pict_rs = config.pict_rs;
+  const bool says_where =
+      pict_rs.api_key.starts_with("env:") || pict_rs.api_key.starts_with("file:");
+  if (!pict_rs.api_key.empty() && !says_where)
+    return reader.fail_about("pict_rs", "api_key",
+                             "[pict_rs] api_key says where the key is, \"env:NAME\" or "
+                             "\"file:PATH\"; the key itself does not stand in this file");
+  if (!pict_rs.is_on()) return;
+  const auto server = parse_plain_server(pict_rs.url);
+  if (!server) return reader.fail_about("pict_rs", "url", "[pict_rs] url: {}", server.error().what);
+  if (server->host == config.listen.media.host && server->port == config.listen.media.port)
+    return reader.fail_about("pict_rs", "url",
+                             "[pict_rs] url is [listen] media itself: let pict-rs listen on "
+                             "another port, which only this gate reaches");
+  if (pict_rs.api_key.empty() && !config.listen.api_key.empty())
+    reader.fail_about("pict_rs", "url",
+                      "[listen] api_key opens the internal API, so [pict_rs] needs `api_key`: "
+                      "where pict-rs's server.api_key is, \"env:NAME\" or \"file:PATH\"");
+}
+
 // What no single key can tell.
 void check_together(const Config& config, Reader& reader) {
   const Listen& listen = config.listen;
@@ -343,6 +392,8 @@ void check_together(const Config& config, Reader& reader) {
   if (listen.media == listen.admin && listen.media.port != 0)
     reader.fail_about("listen", "admin", "`media` and `admin` cannot both listen on {}",
                       listen.media.text());
+  check_validator(config, reader);
+  check_pict_rs(config, reader);
   for (const Service& service : config.services) check_service(service, reader);
   const Media& media = config.media;
   if (media.spool_bytes < media.max_file_size)

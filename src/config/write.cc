@@ -38,6 +38,9 @@ class Writer {
   void address(std::string_view key, const Address& value, std::string_view comment) {
     line(key, quoted_text(value.text()), comment);
   }
+  void optional_address(std::string_view key, const Address& value, std::string_view comment) {
+    line(key, quoted_text(value.host.empty() ? "" : value.text()), comment);
+  }
   void secret_path(std::string_view key, const std::string& value, std::string_view comment) {
     line(key, quoted_text(value), comment);
   }

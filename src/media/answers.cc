@@ -21,6 +21,8 @@ struct Text {
 
 constexpr std::string_view kUnreadable = "The upload could not be read. Please try again.";
 
+constexpr std::string_view kNotNow = "Pictures cannot be stored right now. Please try again later.";
+
 // The words are pict-rs's where it has one. No text holds a ':', because one client cuts at it.
 constexpr Text kTexts[] = {
     {"validate-width", 400, "The picture is too wide."},
@@ -42,6 +44,12 @@ constexpr Text kTexts[] = {
     {"stream-too-slow", 408, "The upload was too slow. Please try again."},
     {"two-accounts", 400, "This upload names two different accounts."},
     {"spool-full", 503, "Too many uploads at once. Please try again in a minute."},
+    {"failed-external-validation", 400, "This picture cannot be accepted here."},
+    {"upstream-unreachable", 503, kNotNow},
+    {"upstream-slow", 503, kNotNow},
+    {"upstream-busy", 503, "Too many uploads at once. Please try again in a minute."},
+    {"upstream-broken", 502, kNotNow},
+    {"upstream-refused", 502, kNotNow},
     {"decoder-busy", 503, "Too many uploads at once. Please try again in a minute."},
 };
 
@@ -119,8 +127,12 @@ net::Response refusal_for(const Error& error) {
                  "Something went wrong on this server. Please tell its admins.");
 }
 
+bool is_known_word(std::string_view code) {
+  return std::ranges::any_of(kTexts, [&](const Text& text) { return text.code == code; });
+}
+
 net::Response content_refused() {
-  return refusal(400, "failed-external-validation", "This picture cannot be accepted here.");
+  return refusal_for({Fault::client, "", "failed-external-validation"});
 }
 
 net::Response content_held() {

@@ -20,6 +20,9 @@ net::Response refusal(int status, std::string_view code, std::string_view text);
 // anything without a known code is a 500 that says nothing of the inside.
 net::Response refusal_for(const Error& error);
 
+// Whether refusal_for() has a text for that code.
+bool is_known_word(std::string_view code);
+
 net::Response content_refused();
 net::Response screening_unavailable();
 net::Response storage_unavailable();

@@ -19,6 +19,9 @@ struct StoredPicture {
   WallTime created;
   std::shared_ptr<const UniqueFd> fd;
   std::uint64_t size = 0;
+  // The alias under which the pict-rs behind this gate keeps it; nothing else of it is known here
+  // then. Empty: it is in the own store.
+  std::string elsewhere = {};
 };
 using StoredPointer = std::shared_ptr<const StoredPicture>;
 

@@ -7,16 +7,16 @@ namespace portcullis::media {
 
 namespace {
 
-store::VerdictRecord record_of(const scan::Screening& screening, WallTime now) {
-  return {random_uuid(),     screening.facts.sha256, screening.ruleset,
-          screening.verdict, screening.facts,        now};
-}
-
 bool is_to_store(policy::Outcome outcome) {
   return outcome == policy::Outcome::accept || outcome == policy::Outcome::label;
 }
 
 }  // namespace
+
+store::VerdictRecord record_of(const scan::Screening& screening, WallTime now) {
+  return {random_uuid(),     screening.facts.sha256, screening.ruleset,
+          screening.verdict, screening.facts,        now};
+}
 
 Task<std::optional<net::Response>> Ingest::switched_off() {
   Services& services = shared_.services;
@@ -44,20 +44,51 @@ Task<std::optional<net::Response>> Ingest::closed() {
   co_return std::nullopt;
 }
 
-Task<Taken> Ingest::take(const Spool& spool, Order order, SteadyTime received, Deadline deadline) {
+Task<std::expected<scan::Screening, NotTaken>> Ingest::judge(const Spool& spool, const Order& order,
+                                                             SteadyTime received, Deadline deadline,
+                                                             scan::Reuse reuse) {
   const scan::Original original{spool.fd(), spool.size(), spool.digests()};
+  scan::Screening screening = co_await shared_.services.scanner.scan(
+      original, order.subject, shared_.memory.get(), deadline, reuse);
+  if (auto ended = co_await judged(spool, order, screening, received))
+    co_return std::unexpected(std::move(*ended));
+  if (!screening.rendition && !screening.known_blob) {
+    ++shared_.counters.unanswered;
+    co_return std::unexpected(NotTaken{screening_unavailable()});
+  }
+  co_return screening;
+}
+
+Task<std::optional<NotTaken>> Ingest::judge_for_another(const Spool& spool, const Order& order,
+                                                        SteadyTime received, Deadline deadline) {
+  const auto screening = co_await judge(spool, order, received, deadline, scan::Reuse::yes);
+  if (!screening) co_return screening.error();
+  Services& services = shared_.services;
+  if (auto ended = co_await closed()) co_return NotTaken{std::move(*ended)};  // meanwhile
+  const store::VerdictRecord record = record_of(*screening, services.clock.now());
+  const Status recorded = co_await services.db.run([&] { return services.store.record(record); });
+  if (!recorded) {
+    ++shared_.counters.failed;
+    log::error("an accepted picture's verdict could not be recorded, so it is refused",
+               {{"request", order.request}, {"why", recorded.error().what}});
+    co_return NotTaken{storage_unavailable()};
+  }
+  ++shared_.counters.accepted;
+  log::info("picture of another server accepted", {{"request", order.request},
+                                                   {"verdict", record.id},
+                                                   {"rule", record.verdict.rule},
+                                                   {"bytes", record.facts.bytes}});
+  co_return std::nullopt;
+}
+
+Task<Taken> Ingest::take(const Spool& spool, Order order, SteadyTime received, Deadline deadline) {
   // A rendition that was known may be swept before it is claimed; then the picture is decoded once
   // more.
   for (const scan::Reuse reuse : {scan::Reuse::yes, scan::Reuse::no}) {
-    const scan::Screening screening = co_await shared_.services.scanner.scan(
-        original, order.subject, shared_.memory.get(), deadline, reuse);
-    if (auto ended = co_await judged(spool, order, screening, received))
-      co_return std::unexpected(std::move(*ended));
-    if (!screening.rendition && !screening.known_blob) {
-      ++shared_.counters.unanswered;
-      co_return std::unexpected(NotTaken{screening_unavailable()});
-    }
-    auto uploaded = co_await stored_or_answer(order, screening, spool.digests());
+    if (reuse == scan::Reuse::yes && !shared_.backend->reuses()) continue;
+    const auto screening = co_await judge(spool, order, received, deadline, reuse);
+    if (!screening) co_return std::unexpected(screening.error());
+    auto uploaded = co_await stored_or_answer(order, *screening, spool.digests(), deadline);
     if (!uploaded) co_return std::unexpected(NotTaken{std::move(uploaded).error()});
     std::optional<Uploaded> stored = *std::move(uploaded);
     if (stored) co_return *std::move(stored);
@@ -67,13 +98,14 @@ Task<Taken> Ingest::take(const Spool& spool, Order order, SteadyTime received, D
 
 Task<std::optional<Taken>> Ingest::take_remembered(const Digests& digests, std::uint64_t size,
                                                    Order order, Deadline deadline) {
+  if (!shared_.backend->reuses()) co_return std::nullopt;
   const scan::Original original{-1, size, digests};
   const scan::Screening screening = co_await shared_.services.scanner.scan(
       original, order.subject, shared_.memory.get(), deadline, scan::Reuse::only);
   const bool is_remembered =
       screening.known_blob && !screening.not_taken && is_to_store(screening.verdict.outcome);
   if (!is_remembered) co_return std::nullopt;
-  auto uploaded = co_await stored_or_answer(order, screening, digests);
+  auto uploaded = co_await stored_or_answer(order, screening, digests, deadline);
   if (!uploaded) co_return Taken(std::unexpected(NotTaken{std::move(uploaded).error()}));
   std::optional<Uploaded> stored = *std::move(uploaded);
   if (!stored) co_return std::nullopt;
@@ -165,8 +197,10 @@ Task<void> Ingest::note_refusal(const std::string& rule) {
 
 Task<Answered<std::optional<Uploaded>>> Ingest::stored_or_answer(const Order& order,
                                                                  const scan::Screening& screening,
-                                                                 const Digests& digests) {
-  Result<std::optional<Uploaded>> stored = co_await store(order, screening, digests);
+                                                                 const Digests& digests,
+                                                                 Deadline deadline) {
+  Result<std::optional<Uploaded>> stored =
+      co_await shared_.backend->keep(order, screening, digests, deadline);
   if (stored) {
     const std::optional<Uploaded>& uploaded = *stored;
     if (uploaded) {
@@ -187,65 +221,24 @@ Task<Answered<std::optional<Uploaded>>> Ingest::stored_or_answer(const Order& or
     ++shared_.counters.closed;
     co_return std::unexpected(remote_not_stored());
   }
-  if (error.code == "duplicate-alias") co_return std::unexpected(refusal_for(error));
+  // A name that is taken, or what a pict-rs says of the picture.
+  if (error.fault == Fault::client) {
+    log::info("picture not taken where it is kept",
+              {{"request", order.request}, {"code", error.code}, {"why", error.what}});
+    co_return std::unexpected(refusal_for(error));
+  }
   ++shared_.counters.failed;
   log::error("picture not stored", {{"request", order.request}, {"why", error.what}});
-  co_return std::unexpected(storage_unavailable());
-}
-
-Task<Result<std::optional<Uploaded>>> Ingest::store(const Order& order,
-                                                    const scan::Screening& screening,
-                                                    const Digests& digests) {
-  Services& services = shared_.services;
-  const bool have_bytes = screening.rendition != nullptr;
-  const ByteView bytes = have_bytes ? screening.rendition->view() : ByteView{};
-  PORTCULLIS_CHECK(screening.seen.has_value());
-  const image::Seen& seen = *screening.seen;
-  const Sha256 digest = have_bytes ? co_await services.files.run([&] { return sha256_of(bytes); })
-                                   : screening.known_blob.value_or(Sha256{});
-  store::Details details = details_of(seen.made, bytes.size());
-  if (!have_bytes) {
-    const auto known =
-        CO_TRY(co_await services.db.run([&] { return services.store.details(digest); }));
-    if (!known) co_return std::nullopt;
-    details = *known;
-  }
-  const WallTime now = services.clock.now();
-  Uploaded uploaded{order.alias.empty()
-                        ? random_uuid() + std::string(decoder::extension(seen.made.format))
-                        : order.alias,
-                    order.stand_in ? order.stand_in->delete_token : random_uuid(), details, now};
-  const Status stored =
-      co_await write_blob(shared_, digest, details, bytes, now, [&](std::int64_t claim) {
-        return services.store.publish(
-            {claim,
-             {uploaded.alias,
-              uploaded.delete_token,
-              digest,
-              uploaded.created,
-              order.subject.origin,
-              {},
-              order.url,
-              order.uploader.account},
-             record_of(screening, now),
-             store::RenditionRecord{screening.facts.sha256, screening.operations, digest,
-                                    image::to_json(seen), digests},
-             order.proxied,
-             order.stand_in.has_value()});
-      });
-  if (!stored && stored.error().code == "gone") co_return std::nullopt;
-  if (!stored) co_return std::unexpected(stored.error());
-  co_return uploaded;
+  co_return std::unexpected(error.code.starts_with("upstream-") ? refusal_for(error)
+                                                                : storage_unavailable());
 }
 
 Task<void> Ingest::undo(const std::vector<Uploaded>& files) {
-  Services& services = shared_.services;
   for (const Uploaded& file : files) {
-    const auto deleted = co_await services.db.run(
-        [&] { return services.store.delete_alias(file.alias, std::nullopt); });
-    if (!deleted)
+    const Status taken_back = co_await shared_.backend->take_back(file);
+    if (!taken_back)
       log::error("a part of a failed upload stays",
-                 {{"alias", file.alias}, {"why", deleted.error().what}});
+                 {{"alias", file.alias}, {"why", taken_back.error().what}});
   }
 }
 

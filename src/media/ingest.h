@@ -2,6 +2,7 @@
 // the room.
 #pragma once
 
+#include "media/backend.h"
 #include "media/shared.h"
 
 namespace portcullis::media {
@@ -14,9 +15,12 @@ struct Order {
   std::string url = {};                         // where it was fetched
   std::string proxied = {};                     // the URL it is from now on served for
   std::optional<store::StandIn> stand_in = {};  // whose alias and token it takes over
+  std::string parent = {};                      // the alias it is derived from, with which it goes
   Uploader uploader = {};
   std::string context = {};  // about the request, for evidence; JSON
 };
+
+store::VerdictRecord record_of(const scan::Screening& screening, WallTime now);
 
 class Ingest {
  public:
@@ -26,6 +30,15 @@ class Ingest {
   Task<std::optional<net::Response>> switched_off();
   // The same, and when there is no room.
   Task<std::optional<net::Response>> closed();
+
+  // The verdict alone: what may be kept, or the answer that says why it may not; by then evidence
+  // is kept if the verdict wants that.
+  Task<std::expected<scan::Screening, NotTaken>> judge(const Spool& spool, const Order& order,
+                                                       SteadyTime received, Deadline deadline,
+                                                       scan::Reuse reuse);
+  // For a picture that somebody else keeps: nothing when it may be kept.
+  Task<std::optional<NotTaken>> judge_for_another(const Spool& spool, const Order& order,
+                                                  SteadyTime received, Deadline deadline);
 
   // `received`: when the bytes had come; refusals leave at steps from there. `deadline` bounds
   // screening.
@@ -46,11 +59,10 @@ class Ingest {
   Task<void> carry_out(const scan::Screening& screening, const store::VerdictRecord& record);
   Task<void> note_refusal(const std::string& rule);
   // Nothing when a known rendition is not stored any more.
-  Task<Result<std::optional<Uploaded>>> store(const Order& order, const scan::Screening& screening,
-                                              const Digests& digests);
   Task<Answered<std::optional<Uploaded>>> stored_or_answer(const Order& order,
                                                            const scan::Screening& screening,
-                                                           const Digests& digests);
+                                                           const Digests& digests,
+                                                           Deadline deadline);
   Task<void> wait_for_step(const Order& order, SteadyTime received);
 
   Shared& shared_;

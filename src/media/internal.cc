@@ -118,6 +118,14 @@ bool Internal::may(const net::Request& request) const {
 }
 
 Task<net::Response> Internal::handle(const Route& route, net::BodyReader& body) {
+  if (pict_rs_) {
+    const bool has_subject = route.action == Action::internal_delete ||
+                             route.action == Action::purge || route.action == Action::aliases ||
+                             route.action == Action::identifier;
+    Answered<std::string> alias;
+    if (has_subject) alias = co_await subject(route);
+    co_return co_await pict_rs_->internal(route, body, std::move(alias));
+  }
   switch (route.action) {
     case Action::remove_variants:
       co_return co_await remove_variants();
@@ -208,19 +216,27 @@ Task<void> Internal::remove_all_variants() {
   shared_.hot.clear();
 }
 
-Task<net::Response> Internal::set_not_found(net::BodyReader& body) {
+Task<Answered<std::string>> alias_to_show(net::BodyReader& body) {
   const auto text = co_await read_small(body);
   std::string alias;
   try {
     const json::value root = json::parse(text.value_or(""));
     const json::object& object = root.as_object();
     if (object.contains("proxy") && !object.contains("alias"))
-      co_return error_answer(400, "proxy-not-allowed",
-                             "Only an alias can be shown for what is not found.");
+      co_return std::unexpected(error_answer(400, "proxy-not-allowed",
+                                             "Only an alias can be shown for what is not found."));
     alias = object.at("alias").as_string();
   } catch (const std::exception&) {
-    co_return error_answer(400, "invalid-json", "The body must be {\"alias\":\"…\"}.");
+    co_return std::unexpected(
+        error_answer(400, "invalid-json", "The body must be {\"alias\":\"…\"}."));
   }
+  co_return alias;
+}
+
+Task<net::Response> Internal::set_not_found(net::BodyReader& body) {
+  const auto chosen = co_await alias_to_show(body);
+  if (!chosen) co_return chosen.error();
+  const std::string& alias = *chosen;
   const auto found =
       co_await shared_.services.db.run([&] { return shared_.services.store.find(alias); });
   if (!found) co_return storage_trouble(found.error());

@@ -1,6 +1,7 @@
 // media/internal.h: the internal API, for whoever holds the key. Private to the room.
 #pragma once
 
+#include "media/pict_rs_api.h"
 #include "media/remotes.h"
 #include "media/routes.h"
 
@@ -8,7 +9,9 @@ namespace portcullis::media {
 
 class Internal {
  public:
-  Internal(Shared& shared, Remotes& remotes) : shared_(shared), remotes_(remotes) {}
+  // `pict_rs`, which answers in place of the own store, may be null.
+  Internal(Shared& shared, Remotes& remotes, PictRsApi* pict_rs)
+      : shared_(shared), remotes_(remotes), pict_rs_(pict_rs) {}
 
   // Whether the request carries the key; no key that is configured lets nobody in.
   bool may(const net::Request& request) const;
@@ -40,8 +43,12 @@ class Internal {
 
   Shared& shared_;
   Remotes& remotes_;
+  PictRsApi* pict_rs_;
   Pruning pruning_;
 };
+
+// The alias in the body of set_not_found.
+Task<Answered<std::string>> alias_to_show(net::BodyReader& body);
 
 // "2026-11-24T18:10:59Z", with a fraction and an offset if need be. Pure.
 std::optional<WallTime> parse_rfc3339(std::string_view text);

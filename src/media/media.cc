@@ -10,6 +10,7 @@
 #include "media/placeholder.h"
 #include "media/serving.h"
 #include "media/uploads.h"
+#include "media/validator.h"
 
 namespace portcullis::media {
 
@@ -51,16 +52,24 @@ class Media::Room {
  public:
   Room(Options options, Services services)
       : shared_(std::move(options), services),
+        pict_rs_(services.pict_rs ? std::make_unique<PictRsApi>(shared_, finder()) : nullptr),
         variants_(shared_),
         remotes_(shared_, variants_),
         uploads_(shared_),
-        internal_(shared_, remotes_) {}
+        internal_(shared_, remotes_, pict_rs_.get()),
+        validator_(shared_) {}
 
   Task<net::Response> handle(net::Request& request, net::BodyReader& body);
+  Task<net::Response> validate(net::Request& request, net::BodyReader& body) {
+    return validator_.handle(request, body);
+  }
   Status maintain();
   void abandon() {
     variants_.abandon();
     remotes_.abandon();
+  }
+  Task<void> tidy_up() {
+    if (pict_rs_) co_await pict_rs_->tidy_up();
   }
   void forget_stored() { shared_.hot.clear(); }
   const Counters& counters() const { return shared_.counters; }
@@ -77,6 +86,14 @@ class Media::Room {
   // The stored picture that the route is about.
   Task<Found<StoredPointer>> find(const net::Request& request, const Route& route, bool relayed,
                                   Remotes::Miss miss);
+  // The same, for what the pict-rs behind this gate answers.
+  PictRsApi::Find finder() {
+    return [this](const net::Request& request, const Route& route, bool relayed, bool may_fetch) {
+      return find(request, route, relayed,
+                  may_fetch ? Remotes::Miss::fetch : Remotes::Miss::give_up);
+    };
+  }
+  static bool is_elsewhere(const StoredPointer& stored) { return !stored->elsewhere.empty(); }
   net::Response served(const net::Request& request, const StoredPointer& picture, bool relayed);
   Task<net::Response> not_found(net::Response plain, const Route& route, bool relayed);
   Task<void> make_in_background(StoredPointer of, image::Variant variant);
@@ -88,10 +105,12 @@ class Media::Room {
 
   int evidence_step_ = 0;  // of maintain() alone
   Shared shared_;
+  std::unique_ptr<PictRsApi> pict_rs_;  // null: pictures are in the own store
   Variants variants_;
   Remotes remotes_;
   Uploads uploads_;
   Internal internal_;
+  Validator validator_;
 };
 
 Media::Media(Options options, Services services)
@@ -100,8 +119,12 @@ Media::~Media() = default;
 Task<net::Response> Media::handle(net::Request& request, net::BodyReader& body) {
   return room_->handle(request, body);
 }
+Task<net::Response> Media::validate(net::Request& request, net::BodyReader& body) {
+  return room_->validate(request, body);
+}
 const Counters& Media::counters() const { return room_->counters(); }
 Status Media::maintain() { return room_->maintain(); }
+Task<void> Media::tidy_up() { return room_->tidy_up(); }
 void Media::abandon() { room_->abandon(); }
 void Media::forget_stored() { room_->forget_stored(); }
 
@@ -182,6 +205,8 @@ Task<net::Response> Media::Room::not_found(net::Response plain, const Route& rou
 Task<net::Response> Media::Room::original(const net::Request& request, const Route& route,
                                           bool relayed) {
   auto stored = co_await find(request, route, relayed, Remotes::Miss::fetch);
+  if (stored && is_elsewhere(*stored))
+    co_return co_await pict_rs_->about(request, route, relayed, *stored);
   if (stored) co_return served(request, *stored, relayed);
   co_return co_await not_found(picture_instead(std::move(stored).error()), route, relayed);
 }
@@ -198,6 +223,7 @@ Task<net::Response> Media::Room::process(const net::Request& request, const Rout
     co_return co_await not_found(
         picture_instead(std::move(stored).error(), route.extension, thumbnail), route, relayed);
   }
+  if (is_elsewhere(*stored)) co_return co_await pict_rs_->about(request, route, relayed, *stored);
   if (request.method == "HEAD") {
     const auto known = co_await variants_.find(*stored, variant->key);
     if (!known) co_return answer_for_variant(known.error());
@@ -220,6 +246,7 @@ Task<net::Response> Media::Room::process_in_background(const net::Request& reque
     if (answer.status == 200) co_return empty_answer(202);  // the placeholder has one look only
     co_return answer;
   }
+  if (is_elsewhere(*stored)) co_return co_await pict_rs_->about(request, route, false, *stored);
   asio::co_spawn(co_await asio::this_coro::executor, make_in_background(*stored, *variant),
                  asio::detached);
   co_return empty_answer(202);
@@ -233,6 +260,7 @@ Task<void> Media::Room::make_in_background(StoredPointer of, image::Variant vari
 Task<net::Response> Media::Room::details(const net::Request& request, const Route& route) {
   auto stored = co_await find(request, route, false, Remotes::Miss::give_up);
   if (!stored) co_return details_instead(std::move(stored).error(), shared_.services.clock.now());
+  if (is_elsewhere(*stored)) co_return co_await pict_rs_->about(request, route, false, *stored);
   co_return json_answer(200, details_json((*stored)->details, (*stored)->created));
 }
 
@@ -241,6 +269,7 @@ Task<net::Response> Media::Room::process_details(const net::Request& request, co
   if (!variant) co_return answer_for_variant(variant.error());
   auto stored = co_await find(request, route, false, Remotes::Miss::give_up);
   if (!stored) co_return details_instead(std::move(stored).error(), shared_.services.clock.now());
+  if (is_elsewhere(*stored)) co_return co_await pict_rs_->about(request, route, false, *stored);
   const auto known = co_await variants_.find(*stored, variant->key);
   if (!known) co_return answer_for_variant(known.error());
   if (!*known) co_return error_answer(404, "alias-not-found", "No such variant");
@@ -254,10 +283,12 @@ Task<net::Response> Media::Room::blurhash(const net::Request& request, const Rou
       co_return json_answer(200, blurhash_json(placeholder_details().blurhash));
     co_return details_instead(std::move(stored).error(), shared_.services.clock.now());
   }
+  if (is_elsewhere(*stored)) co_return co_await pict_rs_->about(request, route, false, *stored);
   co_return json_answer(200, blurhash_json((*stored)->details.blurhash));
 }
 
 Task<net::Response> Media::Room::remove(const Route& route) {
+  if (pict_rs_) co_return co_await pict_rs_->remove(route);
   const auto deleted = co_await shared_.services.db.run(
       [&] { return shared_.services.store.delete_alias(route.alias, route.token); });
   if (!deleted)
@@ -271,6 +302,7 @@ Task<net::Response> Media::Room::remove(const Route& route) {
 // Healthy means that stored pictures can be served; whether uploads are taken is the admin
 // listener's business.
 Task<net::Response> Media::Room::health() {
+  if (pict_rs_) co_return co_await pict_rs_->health();
   const auto counts =
       co_await shared_.services.db.run([&] { return shared_.services.store.generation(); });
   co_return empty_answer(counts ? 200 : 503);
@@ -280,7 +312,7 @@ Status Media::Room::maintain() {
   store::Store& store = shared_.services.store;
   const WallTime now = shared_.services.clock.now();
   if (const auto accesses = shared_.accesses.take(); !accesses.empty()) TRY(store.touch(accesses));
-  TRY(uploads_.expire_unclaimed());
+  if (!pict_rs_) TRY(uploads_.expire_unclaimed());
   TRY(store.expire_answers(now, kBatch));
   const auto variants = TRY(store.expire_variants(now - shared_.options.keep_variants, kBatch));
   const auto proxied = TRY(store.expire_proxied(now - shared_.options.keep_proxied, kBatch));

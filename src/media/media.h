@@ -29,8 +29,10 @@
 namespace portcullis::media {
 
 struct Options {
-  std::string prefix;   // secret path prefix with both slashes, "/x1y2/"; empty: none
-  std::string api_key;  // of the internal API; empty: it is off
+  std::string prefix;            // secret path prefix with both slashes, "/x1y2/"; empty: none
+  std::string api_key;           // of the internal API; empty: it is off
+  std::string pict_rs_key;       // of the internal API of Services::pict_rs; empty: unknown
+  std::string validator_secret;  // path segment of the validator; empty: it is off
   std::filesystem::path
       spool;  // folder for unnamed temporary files; on the data folder's file system
   std::uint64_t max_file_size = 40 * 1024 * 1024;
@@ -79,7 +81,9 @@ struct Counters {
   std::atomic<std::uint64_t> variants{0}, fetched{0}, evicted{0};
   std::atomic<std::uint64_t> held{0}, preserved{0}, not_kept{0};  // not_kept: should have been
   std::atomic<std::uint64_t> alerts{0};
-  std::atomic<std::uint64_t> spooled_bytes{0};  // right now
+  std::atomic<std::uint64_t> pict_rs_failures{0};  // it could not be asked, or answered 5xx
+  std::atomic<std::uint64_t> validations{0};       // pictures that another server asked about
+  std::atomic<std::uint64_t> spooled_bytes{0};     // right now
 };
 
 // Fetches what strangers' URLs name, guarded. Thread-safe.
@@ -106,6 +110,8 @@ struct Services {
   Pool& db;
   Pool& decode;  // blocks in decoder::Pool::decode
   const Clock& clock;
+  // A pict-rs that keeps what was accepted, in place of `blobs`; null: none.
+  net::Upstream* pict_rs = nullptr;
 };
 
 class Media {
@@ -114,11 +120,15 @@ class Media {
   ~Media();
 
   Task<net::Response> handle(net::Request& request, net::BodyReader& body);
+  // The same for the validator's listener.
+  Task<net::Response> validate(net::Request& request, net::BodyReader& body);
   const Counters& counters() const;
 
   // Writes down what was asked for, and lets go of what nobody asks for or has room. Blocks; run it
   // on the db pool every few seconds.
   Status maintain();
+  // The same for what a pict-rs keeps: does not block, and belongs on a loop.
+  Task<void> tidy_up();
   // Drops the requests that wait for the work of others, before the loops they are on are
   // destroyed.
   void abandon();

@@ -154,9 +154,8 @@ class MediaTest : public ::testing::Test {
                                                  std::move(ruleset));
   }
 
-  net::Response ask(const std::string& method, const std::string& target,
-                    std::vector<net::Header> headers = {}, const std::string& body = "",
-                    bool vanish = false) {
+  static net::Request request_of(const std::string& method, const std::string& target,
+                                 std::vector<net::Header> headers = {}) {
     net::Request request;
     request.id = "test";
     request.method = method;
@@ -164,6 +163,12 @@ class MediaTest : public ::testing::Test {
     request.path = target.substr(0, target.find('?'));
     if (target.find('?') != std::string::npos) request.query = target.substr(target.find('?') + 1);
     request.headers = std::move(headers);
+    return request;
+  }
+  net::Response ask(const std::string& method, const std::string& target,
+                    std::vector<net::Header> headers = {}, const std::string& body = "",
+                    bool vanish = false) {
+    net::Request request = request_of(method, target, std::move(headers));
     TextBody reader(body);
     reader.vanish = vanish;
     return ::portcullis::testing::run_task(media_->handle(request, reader));

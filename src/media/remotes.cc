@@ -153,6 +153,8 @@ Task<void> Remotes::download_in_background(Subject subject, Order order, std::st
 Task<Taken> Remotes::download_subject(Subject subject, Order order) {
   if (!subject.alias.empty()) {
     const auto stored = co_await stored_by_alias(shared_, subject.alias);
+    if (stored && !(*stored)->elsewhere.empty())
+      co_return co_await take_copy(subject.alias, std::move(order));
     if (stored) {
       auto derived = co_await variants_.derive(*stored, subject.alias, order.subject.rendering, {});
       if (!derived) co_return std::unexpected(NotTaken{answer_for_variant(derived.error())});
@@ -337,6 +339,7 @@ Task<Found<StoredPointer>> Remotes::by_alias(const net::Request& request, const 
   if (!remote) co_return std::unexpected(remote.error());
   if (auto instead = shown_instead(*remote, stand_in->url, *now))
     co_return std::unexpected(*std::move(instead));
+  if (auto copy = co_await copy_elsewhere(*remote, stand_in->url)) co_return *std::move(copy);
   const bool may_fill = miss == Miss::fetch && !shared_.is_full &&
                         (!stand_in->purged || refills_.may_refill(shared_.services.clock.steady()));
   if (!may_fill) co_return std::unexpected(ShowOrigin{stand_in->url});
@@ -346,6 +349,7 @@ Task<Found<StoredPointer>> Remotes::by_alias(const net::Request& request, const 
 // The picture takes the alias's place, or is shown from where it lies if it cannot.
 Task<Found<StoredPointer>> Remotes::fill(const net::Request& request,
                                          const store::StandIn& stand_in) {
+  if (shared_.services.pict_rs) co_return co_await fill_elsewhere(request, stand_in.url);
   Order order{.request = request.id,
               .subject = {policy::Origin::remote, {}, {}, {}},
               .alias = stand_in.alias,

@@ -45,6 +45,9 @@ class Remotes {
   Task<Taken> download_subject(Subject subject, Order order);
   Task<Taken> download_remote(Order order);
   Task<Taken> download_once(Order order);
+  // Of a picture of this site that the pict-rs behind this gate keeps: it is screened once more,
+  // because it may be older than the gate.
+  Task<Taken> take_copy(std::string alias, Order order);
   Task<void> download_in_background(Subject subject, Order order, std::string id);
   Task<std::optional<Taken>> remembered(const Order& order);
   Task<Answered<std::optional<store::Remote>>> look_up(const std::string& url);
@@ -59,6 +62,11 @@ class Remotes {
                                        const std::string& url, store::RemotePictures state) const;
   Task<Found<StoredPointer>> fill(const net::Request& request, const store::StandIn& stand_in);
   Task<Taken> new_stand_in(const std::string& url);
+  // In front of a pict-rs a stand-in stays one, and shows the copy that is kept for its URL: that
+  // copy, if there is one; or a new one.
+  Task<std::optional<Found<StoredPointer>>> copy_elsewhere(
+      const std::optional<store::Remote>& remote, const std::string& url);
+  Task<Found<StoredPointer>> fill_elsewhere(const net::Request& request, const std::string& url);
 
   Shared& shared_;
   Variants& variants_;

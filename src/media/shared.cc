@@ -8,6 +8,8 @@ namespace portcullis::media {
 
 namespace {
 
+constexpr std::size_t kPortion = 256 * 1024;  // one hop to the files pool for this much
+
 class StoreMemory final : public scan::Memory {
  public:
   StoreMemory(store::Store& store, Pool& db, const Clock& clock)
@@ -64,6 +66,7 @@ Shared::Shared(Options given_options, Services given_services)
     : options(std::move(given_options)),
       services(given_services),
       memory(store_memory(services.store, services.db, services.clock)),
+      backend(services.pict_rs ? pict_rs_backend(*this) : own_backend(*this)),
       spool_budget(options.spool_bytes, counters.spooled_bytes),
       attempts(
           {options.slow_after, options.close_after, options.attempts_window, options.close_for},
@@ -79,10 +82,18 @@ Task<Result<StoredPointer>> stored_by_alias(Shared& shared, std::string alias) {
   if (StoredPointer hot = shared.hot.find(alias)) co_return hot;
   const std::uint64_t epoch = shared.hot.epoch();
   Services& services = shared.services;
-  auto found = CO_TRY(co_await services.db.run([&] { return services.store.find(alias); }));
+  const bool is_elsewhere = services.pict_rs != nullptr;
+  std::optional<store::AliasAndDetails> found;
+  if (!is_elsewhere)
+    found = CO_TRY(co_await services.db.run([&] { return services.store.find(alias); }));
   if (!found) {
     const bool is_gone =
         CO_TRY(co_await services.db.run([&] { return services.store.is_gone(alias); }));
+    const bool is_stand_in = is_elsewhere && CO_TRY(co_await services.db.run([&] {
+                                               return services.store.stand_in(alias);
+                                             })).has_value();
+    if (is_elsewhere && !is_gone && !is_stand_in)
+      co_return std::make_shared<const StoredPicture>(StoredPicture{.elsewhere = alias});
     co_return fail_with(Fault::client, is_gone ? "alias-gone" : "alias-not-found", "No such alias");
   }
   StoredPointer stored = CO_TRY(co_await open_stored(shared, {.blob = found->alias.blob,
@@ -142,6 +153,30 @@ store::Details details_of(const decoder::Rendition& made, std::uint64_t bytes) {
   details.blurhash = made.blurhash;
   details.bytes = bytes;
   return details;
+}
+
+Task<Status> read_body(Shared& shared, net::BodyReader& body,
+                       std::function<Status(ByteView)> take) {
+  Bytes buffer(kPortion);
+  for (bool ended = false; !ended;) {
+    std::size_t filled = 0;
+    while (filled < buffer.size() && !ended) {
+      Result<std::size_t> count = co_await body.read(std::span(buffer).subspan(filled));
+      if (!count) {
+        Error error = std::move(count).error();
+        if (error.fault == Fault::limits && error.code.empty()) {
+          error.fault = Fault::client;
+          error.code = "validate-file-size";
+        }
+        co_return std::unexpected(std::move(error));
+      }
+      ended = *count == 0;
+      filled += *count;
+    }
+    const ByteView portion(buffer.data(), filled);
+    CO_TRY(co_await shared.services.files.run([&] { return take(portion); }));
+  }
+  co_return Status();
 }
 
 Task<void> pause(std::chrono::nanoseconds time) {

@@ -4,6 +4,7 @@
 #include "media/access_log.h"
 #include "media/answers.h"
 #include "media/attempts.h"
+#include "media/backend.h"
 #include "media/backgrounded.h"
 #include "media/hot_files.h"
 #include "media/media.h"
@@ -18,6 +19,7 @@ struct Shared {
   Services services;
   Counters counters;
   std::unique_ptr<scan::Memory> memory;
+  std::unique_ptr<Backend> backend;
   SpoolBudget spool_budget;
   HotFiles hot;
   AccessLog accesses;
@@ -62,6 +64,10 @@ Task<Status> write_blob(Shared& shared, Sha256 digest, store::Details details, B
                         WallTime now, std::function<Status(std::int64_t claim)> publish);
 
 store::Details details_of(const decoder::Rendition& made, std::uint64_t bytes);
+
+// Reads a request's body to its end; `take` gets it in portions, on the files pool. A body over the
+// server's bound is code "validate-file-size".
+Task<Status> read_body(Shared& shared, net::BodyReader& body, std::function<Status(ByteView)> take);
 
 // Waits on the awaiting coroutine's loop.
 Task<void> pause(std::chrono::nanoseconds time);

@@ -12,7 +12,6 @@ namespace json = boost::json;
 
 namespace {
 
-constexpr std::size_t kChunk = 256 * 1024;  // one hop to the files pool for this much
 constexpr std::chrono::seconds kLongPoll{10};
 constexpr std::chrono::milliseconds kPollInterval{100};
 constexpr std::chrono::hours kUnclaimed{1};
@@ -178,31 +177,12 @@ Task<Result<std::vector<ReceivedFile>>> Uploads::read(const net::Request& reques
   auto receiver = CO_TRY(Receiver::create(request.header("content-type").value_or(""),
                                           options.spool, shared_.spool_budget,
                                           {options.max_file_size, options.max_file_count}));
-  Bytes buffer(kChunk);
-  for (bool ended = false; !ended;) {
-    std::size_t filled = 0;
-    while (filled < buffer.size() && !ended) {
-      Result<std::size_t> count = co_await body.read(std::span(buffer).subspan(filled));
-      if (!count) {
-        Error error = std::move(count).error();
-        if (error.fault == Fault::limits && error.code.empty()) {
-          error.fault = Fault::client;
-          error.code = "validate-file-size";
-        }
-        co_return std::unexpected(std::move(error));
-      }
-      ended = *count == 0;
-      filled += *count;
-    }
-    const ByteView portion(buffer.data(), filled);
-    Status fed = co_await shared_.services.files.run([&] { return receiver->feed(portion); });
-    if (!fed) {
-      Error error = std::move(fed).error();
-      if (error.fault == Fault::limits && error.code.empty())
-        error.fault = Fault::client;  // the parser's own bounds
-      co_return std::unexpected(std::move(error));
-    }
-  }
+  CO_TRY(co_await read_body(shared_, body, [&](ByteView portion) {
+    Status fed = receiver->feed(portion);
+    if (!fed && fed.error().fault == Fault::limits && fed.error().code.empty())
+      fed.error().fault = Fault::client;  // the parser's own bounds
+    return fed;
+  }));
   co_return receiver->finish();
 }
 

@@ -98,14 +98,19 @@ bool can_be_sent(const Response& response) {
   });
 }
 
-std::string answer_head(const Response& response, std::uint64_t body_length, Manner manner,
-                        std::string_view date) {
+std::string answer_head(const Response& response, std::optional<std::uint64_t> body_length,
+                        Manner manner, std::string_view date) {
   std::string head;
   head.reserve(512);
   auto out = std::back_inserter(head);
   fmt::format_to(out, "HTTP/1.1 {} {}\r\nDate: {}\r\n", response.status, reason_of(response.status),
                  date);
-  if (may_have_body(response.status)) fmt::format_to(out, "Content-Length: {}\r\n", body_length);
+  if (may_have_body(response.status)) {
+    if (body_length)
+      fmt::format_to(out, "Content-Length: {}\r\n", *body_length);
+    else if (!manner.is_head && !manner.is_http_1_0)
+      head += "Transfer-Encoding: chunked\r\n";
+  }
   if (!manner.keep)
     head += "Connection: close\r\n";
   else if (manner.is_http_1_0)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -27,7 +28,10 @@ bool can_be_sent(const Response& response);
 
 // Up to and with the empty line. Headers that are the server's business are left out if the handler
 // gave them.
-std::string answer_head(const Response& response, std::uint64_t body_length, Manner manner,
-                        std::string_view date);
+//
+// Without a length the body goes in chunks, or to a client of HTTP/1.0 up to the end of the
+// connection.
+std::string answer_head(const Response& response, std::optional<std::uint64_t> body_length,
+                        Manner manner, std::string_view date);
 
 }  // namespace portcullis::net

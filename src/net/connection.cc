@@ -18,18 +18,6 @@ namespace {
 
 constexpr std::size_t kMostHeaders = 200;
 
-// Behind the first empty line, however its line ends are written (refuse_ambiguous() judges that);
-// 0 when there is none. The bytes before `from` are known not to end one.
-std::size_t end_of_head(std::string_view bytes, std::size_t from) {
-  for (std::size_t at = bytes.find('\n', from); at != std::string_view::npos;
-       at = bytes.find('\n', at + 1)) {
-    const std::string_view next = bytes.substr(at + 1);
-    if (next.starts_with('\n')) return at + 2;
-    if (next.starts_with("\r\n")) return at + 3;
-  }
-  return 0;
-}
-
 // Which part of a head that is too long, or not yet whole, is to blame.
 int status_for_long_head(std::string_view head, const ServerOptions& options) {
   const std::string_view line = head.substr(0, head.find('\n'));
@@ -87,7 +75,10 @@ Task<bool> Connection::serve_one() {
   Body body(*this, *head);
   const Response response = co_await ask_handler(request, body);
   const bool is_eaten = co_await body.discard();
-  const bool keep = head->keep_alive && is_eaten && !response.close && !loop_->is_draining();
+  const auto* stream = std::get_if<StreamPart>(&response.body);
+  const bool ends_with_connection = head->is_http_1_0 && stream && !stream->length;
+  const bool keep = head->keep_alive && is_eaten && !response.close && !ends_with_connection &&
+                    !loop_->is_draining();
   const Manner manner{request.method == "HEAD", head->is_http_1_0, keep};
   if (!co_await answer(response, manner)) co_return false;
   // A client that asked for the end and has sent all of its request sends nothing that could cause

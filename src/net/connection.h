@@ -64,6 +64,7 @@ class Connection : public boost::intrusive::list_base_hook<
   Response own_answer(int status, std::string_view what) const;
 
   Task<bool> answer(const Response& response, Manner manner);
+  Task<bool> answer_stream(const Response& response, const StreamPart& part, Manner manner);
   Task<bool> send_file(const FilePart& part);
   Task<bool> send_file_by_copying(FilePart part);
   Task<bool> until_writable();

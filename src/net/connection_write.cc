@@ -32,7 +32,7 @@ void drop_front(std::span<asio::const_buffer>& pieces, std::size_t count) {
 }
 
 ssize_t send_once(int socket, std::span<const asio::const_buffer> pieces, int flags) {
-  std::array<iovec, 2> vectors{};
+  std::array<iovec, 4> vectors{};
   const std::size_t count = std::min(pieces.size(), vectors.size());
   for (std::size_t i = 0; i < count; ++i)
     vectors[i] = {const_cast<void*>(pieces[i].data()), pieces[i].size()};
@@ -45,6 +45,8 @@ ssize_t send_once(int socket, std::span<const asio::const_buffer> pieces, int fl
 }  // namespace
 
 Task<bool> Connection::answer(const Response& response, Manner manner) {
+  if (const auto* stream = std::get_if<StreamPart>(&response.body))
+    co_return co_await answer_stream(response, *stream, manner);
   const auto* file = std::get_if<FilePart>(&response.body);
   const std::string_view text = file ? std::string_view() : std::get<std::string>(response.body);
   const std::uint64_t length = file ? file->length : text.size();
@@ -56,6 +58,40 @@ Task<bool> Connection::answer(const Response& response, Manner manner) {
   if (!co_await send(pieces, file && sends_body ? MSG_MORE : 0)) co_return false;
   if (!file || !sends_body) co_return true;
   co_return co_await send_file(*file);
+}
+
+// The head leaves with the first piece of the body.
+Task<bool> Connection::answer_stream(const Response& response, const StreamPart& part,
+                                     Manner manner) {
+  const bool sends_body =
+      part.reader && part.length != 0 && !manner.is_head && may_have_body(response.status);
+  std::string head = answer_head(response, part.length, manner, loop_->date());
+  if (!sends_body) {
+    std::array pieces{asio::const_buffer(head.data(), head.size())};
+    co_return co_await send(pieces, 0);
+  }
+  const bool in_chunks = !part.length && !manner.is_http_1_0;
+  const auto block = loop_->buffers().lease();
+  std::uint64_t left = part.length.value_or(UINT64_MAX);
+  for (bool is_first = true; left > 0; is_first = false) {
+    const auto into = block.bytes().first(std::min<std::uint64_t>(BufferPool::kBlock, left));
+    const auto count = co_await part.reader->read(into);
+    if (!count) {
+      log::warning("an answer from elsewhere broke off", {{"error", count.error().what}});
+      if (!is_first) co_return false;
+      co_return co_await answer(own_answer(502, reason_of(502)), manner);
+    }
+    const std::string before = in_chunks ? fmt::format("{}{:x}\r\n", head, *count) : head;
+    const std::string_view after = in_chunks ? "\r\n" : "";
+    std::array pieces{asio::const_buffer(before.data(), before.size()),
+                      asio::const_buffer(into.data(), *count),
+                      asio::const_buffer(after.data(), after.size())};
+    if (!co_await send(pieces, 0)) co_return false;
+    if (*count == 0) co_return !part.length;
+    head.clear();
+    left -= *count;
+  }
+  co_return true;
 }
 
 Task<bool> Connection::send(std::span<asio::const_buffer> pieces, int flags) {

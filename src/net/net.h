@@ -1,4 +1,5 @@
-// net/net.h: an HTTP/1.1 server with streamed bodies, and a streaming multipart/form-data parser.
+// net/net.h: an HTTP/1.1 server with streamed bodies, a client of one HTTP/1.1 server behind it,
+// and a streaming multipart/form-data parser.
 //
 // Beast stays inside src/net/*.cc; what crosses this door are the plain structs below. A Server
 // runs on the io_contexts it is given, one listening socket each (SO_REUSEPORT); a connection
@@ -51,6 +52,8 @@ struct Request {
 
 // One decoding of %XX; nothing if an escape is broken. '+' stays.
 std::optional<std::string> percent_decode(std::string_view text);
+// %XX for all but letters, digits, '-', '.', '_' and '~'.
+std::string percent_encode(std::string_view text);
 // The decoded pairs of a query string, in order; one without '=' has an empty value, one with a
 // broken escape is skipped.
 std::vector<std::pair<std::string, std::string>> query_pairs(std::string_view query);
@@ -58,8 +61,8 @@ std::vector<std::pair<std::string, std::string>> query_pairs(std::string_view qu
 // escapes are skipped.
 std::vector<std::string> query_values(std::string_view query, std::string_view key);
 
-// Reads the request's body piece by piece; the next piece is taken off the socket only when asked
-// for.
+// Reads a body piece by piece, of a request or of an upstream's answer; the next piece is taken off
+// the socket only when asked for.
 class BodyReader {
  public:
   virtual ~BodyReader() = default;
@@ -79,11 +82,19 @@ struct FilePart {
   std::uint64_t length = 0;
 };
 
+// A body that comes from elsewhere while it is sent; the next piece is asked for when the last has
+// left. When it fails, or ends before `length`, the connection is cut, so that nobody takes the
+// part for the whole; when it fails at its first piece the answer is a 502.
+struct StreamPart {
+  std::shared_ptr<BodyReader> reader;   // null: an answer to HEAD
+  std::optional<std::uint64_t> length;  // none: not known before its end
+};
+
 struct Response {
   int status = 200;
   std::vector<Header> headers;  // Content-Length, Date, Connection are the server's business; no
                                 // length with 204 and 304
-  std::variant<std::string, FilePart> body;
+  std::variant<std::string, FilePart, StreamPart> body;
   bool close = false;  // close the connection afterwards
 };
 
@@ -140,6 +151,61 @@ class Server {
   // handler has ended. Thread-safe.
   virtual void drain(Deadline deadline, std::function<void()> done) = 0;
 };
+
+// --- asking a server behind this one ---
+
+struct UpstreamOptions {
+  std::string host = "127.0.0.1";  // an IP address or a name, from the configuration only
+  std::uint16_t port = 80;
+  std::size_t max_header_bytes = 32 * 1024;  // of an answer; below 64 KiB
+  // Of one loop: requests at once, and connections that are kept for the next one.
+  std::size_t max_busy = 256, max_idle = 16;
+  std::chrono::milliseconds connect_timeout{2'000};
+  // Spent waiting for the upstream in all reads of one body together.
+  std::chrono::milliseconds body_timeout{30'000};
+  std::chrono::milliseconds idle_timeout{4'000};  // a connection that waited longer is not used
+  // Of real time: how often deadlines are compared with the clock.
+  std::chrono::milliseconds sweep_interval{250};
+};
+
+struct UpstreamRequest {
+  std::string method;                        // "GET"
+  std::string target;                        // path and query, percent-encoded
+  std::vector<Header> headers;               // Host and those of framing are the client's business
+  BodyReader* body = nullptr;                // borrowed until ask() has ended; null: none
+  std::optional<std::uint64_t> length = {};  // of the body; none: sent in chunks
+  Deadline whole = Deadline::max();          // for the answer's body too
+};
+struct UpstreamAnswer {
+  int status = 0;               // 200..599
+  std::vector<Header> headers;  // without Content-Length and those about the connection
+  // Of the body; in an answer to HEAD what it would be. None: not known before its end.
+  std::optional<std::uint64_t> length;
+  // Null: there is none. Reading to the end keeps the connection for others; dropping it before
+  // closes it. Errors: Fault::upstream.
+  std::shared_ptr<BodyReader> body;
+
+  std::optional<std::string_view> header(std::string_view name) const;
+};
+
+// A client of one server, over plain HTTP/1.1. Thread-safe: connections belong to the loop of the
+// coroutine that asks. An answer's body is read, and dropped, on that loop.
+class Upstream {
+ public:
+  // `clock` must outlive it and all that it gave.
+  static std::unique_ptr<Upstream> create(UpstreamOptions options, const Clock& clock);
+  // Before the loops are destroyed.
+  virtual ~Upstream() = default;
+  // `deadline` bounds everything up to the head of the answer. Codes: "upstream-unreachable",
+  // "upstream-slow", "upstream-broken" (what came is no answer, or the connection broke) with
+  // Fault::upstream; "upstream-busy" with Fault::limits; an error of `body` comes back as it is. A
+  // kept connection that turns out to be closed is replaced once, if the request has no body and
+  // may be made twice.
+  virtual Task<Result<UpstreamAnswer>> ask(UpstreamRequest request, Deadline deadline) = 0;
+};
+
+// The whole of a small body; Fault::upstream, code "upstream-broken", beyond `most` bytes.
+Task<Result<std::string>> read_text(BodyReader& body, std::size_t most);
 
 // --- what a gate must refuse ---
 

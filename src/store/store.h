@@ -147,6 +147,16 @@ struct Access {
   WallTime when;
 };
 
+// A picture that was screened here and is kept by a pict-rs, under the alias that it gave.
+struct HandedOn {
+  std::string alias, delete_token;
+  Sha256 original;  // that was screened
+  WallTime created;
+  policy::Origin source = policy::Origin::upload;
+  std::string parent = {}, url = {}, uploader = {};  // as in Alias
+  bool operator==(const HandedOn&) const = default;
+};
+
 struct BlobEntry {
   Sha256 blob;
   Details details;
@@ -286,6 +296,19 @@ class Store : public Ledger {
   // is for the audit chain.
   virtual Result<Gone> take_off(const std::vector<std::string>& aliases, const std::string& why,
                                 const std::string& who, WallTime now) = 0;
+
+  // --- pictures that a pict-rs keeps ---
+  // What was handed on, and its verdict, in one commit that re-reads the switches as publish()
+  // does. An alias that is known already is replaced: pict-rs gives none twice. `proxied`: URL that
+  // it is from now on served for; empty: none.
+  virtual Status hand_on(const HandedOn& picture, const VerdictRecord& verdict,
+                         const std::string& proxied) = 0;
+  virtual Result<std::optional<HandedOn>> handed_on(const std::string& alias) = 0;
+  // Forgets an alias that pict-rs keeps no longer. Gives those that were derived from it and are to
+  // go as well, which are still known.
+  virtual Result<std::vector<HandedOn>> let_go(const std::string& alias) = 0;
+  // Those served for a URL that nobody has asked for since `before`, at most `most`.
+  virtual Result<std::vector<HandedOn>> unused_handed_on(WallTime before, std::size_t most) = 0;
 
   // --- what may go ---
   virtual Status touch(const std::vector<Access>& accesses) = 0;

@@ -375,6 +375,73 @@ TEST_P(StoreTest, many_threads_publish_and_delete_without_losing_anything) {
 
 // --- what is derived from a stored picture ---
 
+class HandingOn : public StoreTest {
+ protected:
+  HandedOn picture(const std::string& alias, policy::Origin source = policy::Origin::upload) {
+    return {alias, "token-of-" + alias, digest("original of " + alias), clock_.now(), source};
+  }
+  Status hand_on(const HandedOn& one, const std::string& proxied = "") {
+    return store_->hand_on(one, verdict("original of " + one.alias), proxied);
+  }
+};
+
+TEST_P(HandingOn, is_remembered_with_its_verdict) {
+  HandedOn one = picture("a.png");
+  one.url = "https://origin.example/a";
+  one.uploader = "2";
+  ASSERT_TRUE(hand_on(one));
+  restart();
+  EXPECT_EQ(store_->handed_on("a.png").value(), one);
+  EXPECT_EQ(store_->handed_on("b.png").value(), std::nullopt);
+  EXPECT_EQ(store_->recent_verdicts(10)->front().original, one.original);
+  EXPECT_EQ(store_->counts()->aliases, 0u);  // it is none of ours
+}
+
+TEST_P(HandingOn, Invariant10_nothing_lands_after_a_lockdown_but_what_is_remote_or_derived) {
+  ASSERT_TRUE(store_->set_switch({"uploads", "closed", "", "me", clock_.now(), {}}));
+  for (const auto source : {policy::Origin::upload, policy::Origin::import}) {
+    const Status done = hand_on(picture("a.png", source));
+    ASSERT_FALSE(done);
+    EXPECT_EQ(done.error().code, "uploads-closed");
+  }
+  EXPECT_EQ(store_->handed_on("a.png").value(), std::nullopt);
+  EXPECT_EQ(store_->counts()->verdicts, 0u);
+  EXPECT_TRUE(hand_on(picture("a.png", policy::Origin::remote)));
+  ASSERT_TRUE(store_->set_switch({"remote", "block", "", "me", clock_.now(), {}}));
+  EXPECT_EQ(hand_on(picture("c.png", policy::Origin::remote)).error().code, "remote-closed");
+  HandedOn derived = picture("b.png");
+  derived.parent = "a.png";
+  EXPECT_TRUE(hand_on(derived));
+}
+
+TEST_P(HandingOn, letting_go_names_what_was_derived_and_serves_its_url_no_longer) {
+  ASSERT_TRUE(hand_on(picture("a.png"), "https://origin.example/a"));
+  HandedOn derived = picture("b.png");
+  derived.parent = "a.png";
+  ASSERT_TRUE(hand_on(derived));
+  EXPECT_EQ(store_->remote("https://origin.example/a").value()->alias, "a.png");
+  EXPECT_EQ(store_->let_go("a.png").value(), std::vector<HandedOn>{derived});
+  EXPECT_EQ(store_->remote("https://origin.example/a").value()->alias, "");
+  EXPECT_EQ(store_->handed_on("a.png").value(), std::nullopt);
+  EXPECT_EQ(store_->handed_on("b.png").value(), derived);
+  EXPECT_TRUE(store_->let_go("b.png").value().empty());
+  EXPECT_TRUE(store_->let_go("unknown.png").value().empty());
+}
+
+TEST_P(HandingOn, what_is_served_for_a_url_is_unused_when_nobody_asked_for_long) {
+  ASSERT_TRUE(hand_on(picture("a.png"), "https://origin.example/a"));
+  ASSERT_TRUE(hand_on(picture("b.png"), "https://origin.example/b"));
+  ASSERT_TRUE(hand_on(picture("c.png")));
+  clock_.advance(std::chrono::hours(2));
+  ASSERT_TRUE(store_->touch({{"https://origin.example/b", {}, {}, clock_.now()}}));
+  const auto unused = store_->unused_handed_on(clock_.now() - std::chrono::hours(1), 10).value();
+  ASSERT_EQ(unused.size(), 1u);
+  EXPECT_EQ(unused[0].alias, "a.png");
+  EXPECT_TRUE(store_->expire_proxied(clock_.now(), 10)->aliases.empty());  // not ours to expire
+}
+
+INSTANTIATE_TEST_SUITE_P(Engines, HandingOn, kEngines, kEngineName);
+
 class Derived : public StoreTest {
  protected:
   Status add_derived(const std::string& alias, std::string_view blob, const std::string& parent) {

@@ -32,20 +32,6 @@ Status make_pending(Connection& connection, const Sha256& blob, const Details& d
   return {};
 }
 
-// The switch that a picture is subject to is read again in the commit that publishes it.
-Status may_come_in(Connection& connection, const Alias& alias, WallTime now) {
-  if (!alias.parent.empty()) return {};
-  if (alias.source != policy::Origin::remote) {
-    if (!uploads_are_open(TRY(read_switch(connection, std::string(kUploads))), now))
-      return fail_with(Fault::limits, "uploads-closed", "uploads were closed meanwhile");
-    return {};
-  }
-  const auto remote = remote_pictures(TRY(read_switch(connection, std::string(kRemote))), now);
-  if (remote && *remote != RemotePictures::cache)
-    return fail_with(Fault::limits, "remote-closed", "remote pictures are not kept any more");
-  return {};
-}
-
 Result<std::int64_t> delete_stand_in(Connection& connection, const std::string& alias) {
   return TRY(connection.prepare("DELETE FROM stand_in WHERE alias = ?")).bind(alias).run();
 }
@@ -129,23 +115,41 @@ Result<Store::Claim> SqliteStore::claim(const Sha256& blob, const Details& detai
   }
 }
 
+Status may_come_in(Connection& connection, policy::Origin source, WallTime now) {
+  if (source != policy::Origin::remote) {
+    if (!uploads_are_open(TRY(read_switch(connection, std::string(kUploads))), now))
+      return fail_with(Fault::limits, "uploads-closed", "uploads were closed meanwhile");
+    return {};
+  }
+  const auto remote = remote_pictures(TRY(read_switch(connection, std::string(kRemote))), now);
+  if (remote && *remote != RemotePictures::cache)
+    return fail_with(Fault::limits, "remote-closed", "remote pictures are not kept any more");
+  return {};
+}
+
+Status serve_for(Connection& connection, const std::string& url, const std::string& alias,
+                 WallTime now) {
+  TRY(TRY(connection.prepare("INSERT INTO remote (url, alias, accessed) VALUES (?, ?, ?) ON "
+                             "CONFLICT (url) DO UPDATE SET alias = excluded.alias, accessed = "
+                             "excluded.accessed, purged = 0"))
+          .bind(url, alias, now)
+          .run());
+  return {};
+}
+
 Status SqliteStore::publish(const Publication& publication) {
   const Alias& alias = publication.alias;
   const std::string facts =
       publication.verdict ? policy::to_json(publication.verdict->facts) : std::string();
   return change([&](Connection& connection) -> Status {
-    TRY(may_come_in(connection, alias, clock_.now()));
+    if (alias.parent.empty()) TRY(may_come_in(connection, alias.source, clock_.now()));
     TRY(take_claim(connection, publication.claim, alias.blob));
     TRY(insert_alias(connection, alias, publication.fills_stand_in));
     if (publication.verdict) TRY(insert_verdict(connection, *publication.verdict, facts));
     if (const auto& rendition = publication.rendition)
       TRY(insert_rendition(connection, *rendition));
     if (!publication.proxied.empty())
-      TRY(TRY(connection.prepare("INSERT INTO remote (url, alias, accessed) VALUES (?, ?, ?) ON "
-                                 "CONFLICT (url) DO UPDATE SET alias = excluded.alias, accessed = "
-                                 "excluded.accessed, purged = 0"))
-              .bind(publication.proxied, alias.alias, alias.created)
-              .run());
+      TRY(serve_for(connection, publication.proxied, alias.alias, alias.created));
     return {};
   });
 }

@@ -164,6 +164,17 @@ CREATE TABLE stand_in (
 ALTER TABLE remote ADD COLUMN purged INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX verdict_decided ON verdict (decided);
 )sql",
+    // 6: pictures that were screened here and are kept by a pict-rs.
+    R"sql(
+CREATE TABLE handed_on (
+  alias TEXT PRIMARY KEY, delete_token TEXT NOT NULL,
+  original BLOB NOT NULL CHECK (length(original) = 32), created INTEGER NOT NULL,
+  source TEXT NOT NULL, parent TEXT, url TEXT, uploader TEXT
+) STRICT, WITHOUT ROWID;
+CREATE INDEX handed_on_parent ON handed_on (parent) WHERE parent IS NOT NULL;
+CREATE INDEX handed_on_uploader ON handed_on (uploader) WHERE uploader IS NOT NULL;
+CREATE INDEX handed_on_original ON handed_on (original);
+)sql",
 };
 
 }  // namespace

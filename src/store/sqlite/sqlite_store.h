@@ -67,6 +67,12 @@ class SqliteStore final : public Store {
   Result<Gone> take_off(const std::vector<std::string>& aliases, const std::string& why,
                         const std::string& who, WallTime now) override;
 
+  Status hand_on(const HandedOn& picture, const VerdictRecord& verdict,
+                 const std::string& proxied) override;
+  Result<std::optional<HandedOn>> handed_on(const std::string& alias) override;
+  Result<std::vector<HandedOn>> let_go(const std::string& alias) override;
+  Result<std::vector<HandedOn>> unused_handed_on(WallTime before, std::size_t most) override;
+
   Status touch(const std::vector<Access>& accesses) override;
   Result<Gone> expire_variants(WallTime before, std::size_t most) override;
   Result<Gone> expire_proxied(WallTime before, std::size_t most) override;
@@ -177,6 +183,12 @@ Result<std::vector<std::string>> remove_aliases_of(Connection& connection, const
 // The next entry of the chain, in the writer's transaction; only actor, action, subject, details
 // and personal of `entry` count.
 Status append_audit(Connection& connection, WallTime now, AuditEntry entry);
+// Reads the switch that a picture is subject to again, in the commit that publishes it. Codes
+// "uploads-closed" and "remote-closed".
+Status may_come_in(Connection& connection, policy::Origin source, WallTime now);
+// The alias is from now on served for that URL.
+Status serve_for(Connection& connection, const std::string& url, const std::string& alias,
+                 WallTime now);
 // `facts`: those of the verdict in JSON, made before it is the writer's turn.
 Status insert_verdict(Connection& connection, const VerdictRecord& verdict,
                       const std::string& facts);
