@@ -43,7 +43,4 @@ class Internal {
   Pruning pruning_;
 };
 
-// "2026-11-24T18:10:59Z", with a fraction and an offset if need be. Pure.
-std::optional<WallTime> parse_rfc3339(std::string_view text);
-
 }  // namespace portcullis::media
