@@ -1,9 +1,9 @@
-// pictrs/pictrs.h: a client of somebody else's store: the HTTP API of a pict-rs 0.5.
+// pictrs/pictrs.h: somebody else's store: the HTTP API and the database of a pict-rs 0.5.
 //
 // A Client speaks to one pict-rs that the admin named, over plain HTTP on a private network, with
 // the internal API's key. Any thread may ask; an answer comes back on the loop of whoever awaits
-// it. What pict-rs says is read strictly and within bounds, and is not believed: bytes have to be
-// checked against their FileKey, and aliases and paths are vetted here.
+// it. What pict-rs says is read within bounds and is not believed: bytes have to be checked
+// against their FileKey, and aliases and paths are vetted here.
 //
 // Errors, all of them sentences for the admin that name the server and never the key:
 //   Fault::upstream, code "unreachable"        nobody answers there, or not in time
@@ -42,10 +42,6 @@ struct FileKey {
   static std::optional<FileKey> from_hex(std::string_view text);
   static std::optional<FileKey> from_base64(std::string_view text);
 };
-
-// Whether a text may be an alias: letters, digits, '.', '_' and '-', at most 128 of them, and not
-// only dots. Everything else that pict-rs names is skipped. Pure.
-bool is_alias(std::string_view text);
 
 struct Details {
   std::uint32_t width = 0, height = 0;
@@ -100,7 +96,8 @@ class Client {
   // from the newest. Files that come meanwhile are not seen. If the file that `from` names was
   // deleted meanwhile, pict-rs begins anew: Page's first entry tells.
   Task<Result<Page>> hashes(std::size_t limit, std::string from);
-  // All aliases of the alias's file, this one among them.
+  // All aliases of the alias's file, this one among them. For an alias that is_alias() refuses this
+  // and the calls below say "alias-not-found" without asking.
   Task<Result<std::vector<std::string>>> aliases(std::string alias);
   // Where the alias's file lies, below the folder of files (of a file system store), or in the
   // bucket.
@@ -114,8 +111,9 @@ class Client {
   Task<Status> process(std::string extension, std::string query, std::uint64_t max_bytes,
                        egress::Sink sink);
 
-  // Deletes this alias and no other; the file goes with its last one, a little later. An alias that
-  // is not there is "alias-not-found"; whoever only wants it gone may take that for success.
+  // Deletes this alias and no other; the file goes with its last one. pict-rs queues both: the alias
+  // may still be there when this has come back. One that is not there is "alias-not-found"; whoever
+  // only wants it gone may take that for success.
   Task<Status> delete_alias(std::string alias);
 
  private:
@@ -131,6 +129,49 @@ class Client {
   egress::Endpoint endpoint_;
   Options options_;
   egress::ConfiguredClient& http_;
+};
+
+// --- its own database, when that is PostgreSQL ---
+
+// One name of a stored file.
+struct Name {
+  std::string alias;
+  std::string delete_token;
+  std::string url;  // the remote picture that it is served for; empty: none
+  bool operator==(const Name&) const = default;
+};
+struct File {
+  FileKey key;
+  std::string identifier;  // where it lies below the folder of files; is_identifier()
+  WallTime created;
+  std::vector<Name> names;
+  std::optional<Details> details;
+  bool operator==(const File&) const = default;
+};
+struct FilePage {
+  std::vector<File> files;
+  std::string last;         // goes to files_after() for the next page; empty: this was the last
+  std::size_t skipped = 0;  // rows that could not be read
+};
+
+// One session that can only read. Blocks; one thread at a time. Errors name the database without
+// its password. After Fault::upstream, code "database-lost", it is of no use any more.
+class Database {
+ public:
+  // `url` as postgres::parse_target() takes it. Fault::upstream when it cannot be reached;
+  // Fault::client when it is no pict-rs's, or may not be read: with the GRANT that helps.
+  static Result<std::unique_ptr<Database>> open(const std::string& url);
+  ~Database();
+
+  const std::string& shown() const;  // the address, without secrets
+  Result<std::uint64_t> count();     // of stored files
+  // In the order of their hashes, those after `after` (empty: from the first), at most `most`.
+  Result<FilePage> files_after(const std::string& after, std::size_t most);
+
+ private:
+  struct Session;
+  explicit Database(std::unique_ptr<Session> session);
+  std::unique_ptr<Session> session_;
 };
 
 }  // namespace portcullis::pictrs
