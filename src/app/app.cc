@@ -108,6 +108,7 @@ int run_command(int argc, char** argv) {
   add_audit_commands(line);
   add_policy_commands(line);
   add_rescan_command(line);
+  add_import_pict_rs_command(line, import_group(line));
 
   try {
     app.parse(argc, argv);

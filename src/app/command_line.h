@@ -38,4 +38,8 @@ void add_audit_commands(const CommandLine& line);
 void add_policy_commands(const CommandLine& line);
 void add_rescan_command(const CommandLine& line);
 
+// The group `import`, made when it is asked for first; its commands are in files of their own.
+CLI::App& import_group(const CommandLine& line);
+void add_import_pict_rs_command(const CommandLine& line, CLI::App& group);
+
 }  // namespace portcullis::app

@@ -50,14 +50,16 @@ Task<Taken> Ingest::take(const Spool& spool, Order order, SteadyTime received, D
       co_return std::unexpected(std::move(*ended));
     if (!screening.rendition && !screening.known_blob) {
       ++shared_.counters.unanswered;
-      co_return std::unexpected(NotTaken{screening_unavailable()});
+      co_return std::unexpected(NotTaken{
+          screening_unavailable(), false, {Fault::us, "nothing was made of it", "unanswered"}});
     }
     auto uploaded = co_await stored_or_answer(order, screening, spool.digests());
-    if (!uploaded) co_return std::unexpected(NotTaken{std::move(uploaded).error()});
+    if (!uploaded) co_return std::unexpected(std::move(uploaded).error());
     std::optional<Uploaded> stored = *std::move(uploaded);
     if (stored) co_return *std::move(stored);
   }
-  co_return std::unexpected(NotTaken{storage_unavailable()});
+  co_return std::unexpected(
+      NotTaken{storage_unavailable(), false, {Fault::storage, "its rendition was removed twice"}});
 }
 
 Task<std::optional<Taken>> Ingest::take_remembered(const Digests& digests, std::uint64_t size,
@@ -69,7 +71,7 @@ Task<std::optional<Taken>> Ingest::take_remembered(const Digests& digests, std::
       screening.known_blob && !screening.not_taken && is_to_store(screening.verdict.outcome);
   if (!is_remembered) co_return std::nullopt;
   auto uploaded = co_await stored_or_answer(order, screening, digests);
-  if (!uploaded) co_return Taken(std::unexpected(NotTaken{std::move(uploaded).error()}));
+  if (!uploaded) co_return Taken(std::unexpected(std::move(uploaded).error()));
   std::optional<Uploaded> stored = *std::move(uploaded);
   if (!stored) co_return std::nullopt;
   co_return Taken(*std::move(stored));
@@ -82,7 +84,7 @@ Task<std::optional<NotTaken>> Ingest::judged(const Spool& spool, const Order& or
     ++shared_.counters.not_taken;
     log::info("picture not taken",
               {{"request", order.request}, {"why", screening.not_taken->what}});
-    co_return NotTaken{refusal_for(*screening.not_taken)};
+    co_return NotTaken{refusal_for(*screening.not_taken), false, *screening.not_taken};
   }
   if (is_to_store(screening.verdict.outcome)) co_return std::nullopt;
   const store::VerdictRecord record = record_of(screening, shared_.services.clock.now());
@@ -95,9 +97,14 @@ Task<std::optional<NotTaken>> Ingest::judged(const Spool& spool, const Order& or
                                 {"why", record.verdict.reason}});
   co_await carry_out(screening, record);
   const bool is_held = kept && screening.verdict.outcome == policy::Outcome::hold;
+  const bool is_lost =
+      !kept && (record.verdict.preserve || record.verdict.outcome == policy::Outcome::hold);
   if (screening.verdict.unanswered && !is_held) {
     ++shared_.counters.unanswered;
-    co_return NotTaken{screening_unavailable()};
+    co_return NotTaken{screening_unavailable(),
+                       false,
+                       {Fault::us, record.verdict.reason, "unanswered"},
+                       record.id};
   }
   ++shared_.counters.refused;
   if (!is_held)
@@ -105,7 +112,13 @@ Task<std::optional<NotTaken>> Ingest::judged(const Spool& spool, const Order& or
         order.uploader, screening.facts.sha256,
         screening.seen ? screening.seen->fingerprints : std::vector<hash::Dihedral>());
   co_await wait_for_step(order, received);
-  co_return NotTaken{is_held ? content_held() : content_refused(), true};
+  co_return NotTaken{is_held ? content_held() : content_refused(),
+                     true,
+                     {Fault::client, record.verdict.reason,
+                      is_held   ? "held"
+                      : is_lost ? "not-kept"
+                                : "refused"},
+                     record.id};
 }
 
 Task<std::optional<store::Kept>> Ingest::keep(const Spool& spool, const Order& order,
@@ -150,9 +163,8 @@ Task<void> Ingest::carry_out(const scan::Screening& screening, const store::Verd
                                      banned.error().what));
 }
 
-Task<Answered<std::optional<Uploaded>>> Ingest::stored_or_answer(const Order& order,
-                                                                 const scan::Screening& screening,
-                                                                 const Digests& digests) {
+Task<std::expected<std::optional<Uploaded>, NotTaken>> Ingest::stored_or_answer(
+    const Order& order, const scan::Screening& screening, const Digests& digests) {
   Result<std::optional<Uploaded>> stored = co_await store(order, screening, digests);
   if (stored) {
     const std::optional<Uploaded>& uploaded = *stored;
@@ -167,13 +179,15 @@ Task<Answered<std::optional<Uploaded>>> Ingest::stored_or_answer(const Order& or
   }
   const Error& error = stored.error();
   if (error.code == "uploads-closed") {
-    if (auto ended = co_await closed()) co_return std::unexpected(std::move(*ended));
-    co_return std::unexpected(uploads_closed({}));
+    auto ended = co_await closed();
+    co_return std::unexpected(
+        NotTaken{ended ? std::move(*ended) : uploads_closed({}), false, error});
   }
-  if (error.code == "duplicate-alias") co_return std::unexpected(refusal_for(error));
+  if (error.code == "duplicate-alias")
+    co_return std::unexpected(NotTaken{refusal_for(error), false, error});
   ++shared_.counters.failed;
   log::error("picture not stored", {{"request", order.request}, {"why", error.what}});
-  co_return std::unexpected(storage_unavailable());
+  co_return std::unexpected(NotTaken{storage_unavailable(), false, error});
 }
 
 Task<Result<std::optional<Uploaded>>> Ingest::store(const Order& order,
@@ -197,16 +211,17 @@ Task<Result<std::optional<Uploaded>>> Ingest::store(const Order& order,
   Uploaded uploaded{order.alias.empty()
                         ? random_uuid() + std::string(decoder::extension(seen.made.format))
                         : order.alias,
-                    random_uuid(), details, now};
-  const Status stored =
-      co_await write_blob(shared_, digest, details, bytes, now, [&](std::int64_t claim) {
+                    order.delete_token.empty() ? random_uuid() : order.delete_token, details,
+                    order.created.value_or(now)};
+  const Status stored = co_await write_blob(
+      shared_, digest, details, bytes, uploaded.created, [&](std::int64_t claim) {
         return services.store.publish(
             {claim,
              {uploaded.alias,
               uploaded.delete_token,
               digest,
-              now,
-              order.subject.origin,
+              uploaded.created,
+              order.source.value_or(order.subject.origin),
               {},
               order.url,
               order.uploader.account},

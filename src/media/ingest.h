@@ -14,7 +14,11 @@ struct Order {
   std::string url = {};      // where it was fetched
   std::string proxied = {};  // the URL it is from now on served for
   Uploader uploader = {};
-  std::string context = {};  // about the request, for evidence; JSON
+  std::string context = {};              // about the request, for evidence; JSON
+  std::string delete_token = {};         // with `alias`; empty: a new one
+  std::optional<WallTime> created = {};  // when the picture came; none: now
+  // What the alias says it came as; none: as subject does.
+  std::optional<policy::Origin> source = {};
 };
 
 class Ingest {
@@ -44,9 +48,8 @@ class Ingest {
   // Nothing when a known rendition is not stored any more.
   Task<Result<std::optional<Uploaded>>> store(const Order& order, const scan::Screening& screening,
                                               const Digests& digests);
-  Task<Answered<std::optional<Uploaded>>> stored_or_answer(const Order& order,
-                                                           const scan::Screening& screening,
-                                                           const Digests& digests);
+  Task<std::expected<std::optional<Uploaded>, NotTaken>> stored_or_answer(
+      const Order& order, const scan::Screening& screening, const Digests& digests);
   Task<void> wait_for_step(const Order& order, SteadyTime received);
 
   Shared& shared_;

@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "base/log.h"
+#include "media/fallback.h"
 #include "media/internal.h"
 #include "media/openapi.h"
 #include "media/serving.h"
@@ -53,7 +54,8 @@ class Media::Room {
         variants_(shared_),
         remotes_(shared_, variants_),
         uploads_(shared_),
-        internal_(shared_, remotes_) {}
+        internal_(shared_, remotes_),
+        fallback_(shared_) {}
 
   Task<net::Response> handle(net::Request& request, net::BodyReader& body);
   Status maintain();
@@ -76,6 +78,10 @@ class Media::Room {
   // The stored picture that the route is about.
   Task<Answered<StoredPointer>> find(const net::Request& request, const Route& route, bool relayed,
                                      Remotes::Miss miss);
+  // Whether what was not found here may still lie in the store before this one.
+  bool may_be_elsewhere(const net::Response& answer, const Route& route) const {
+    return fallback_.is_on() && answer.status == 404 && !route.alias.empty();
+  }
   net::Response served(const net::Request& request, const StoredPointer& picture, bool relayed);
   Task<net::Response> not_found(net::Response plain, const Route& route, bool relayed);
   Task<void> make_in_background(StoredPointer of, image::Variant variant);
@@ -91,6 +97,7 @@ class Media::Room {
   Remotes remotes_;
   Uploads uploads_;
   Internal internal_;
+  Fallback fallback_;
 };
 
 Media::Media(Options options, Services services)
@@ -185,6 +192,9 @@ Task<net::Response> Media::Room::original(const net::Request& request, const Rou
                                           bool relayed) {
   auto stored = co_await find(request, route, relayed, Remotes::Miss::fetch);
   if (stored) co_return served(request, *stored, relayed);
+  if (may_be_elsewhere(stored.error(), route))
+    if (auto answer = co_await fallback_.original(request, route, relayed))
+      co_return *std::move(answer);
   co_return co_await not_found(std::move(stored).error(), route, relayed);
 }
 
@@ -193,6 +203,9 @@ Task<net::Response> Media::Room::process(const net::Request& request, const Rout
   const auto variant = variant_of(route);
   if (!variant) co_return answer_for_variant(variant.error());
   auto stored = co_await find(request, route, relayed, Remotes::Miss::fetch);
+  if (!stored && may_be_elsewhere(stored.error(), route))
+    if (auto answer = co_await fallback_.process(request, route, relayed))
+      co_return *std::move(answer);
   if (!stored) co_return co_await not_found(std::move(stored).error(), route, relayed);
   if (request.method == "HEAD") {
     const auto known = co_await variants_.find(*stored, variant->key);
@@ -226,6 +239,8 @@ Task<void> Media::Room::make_in_background(StoredPointer of, image::Variant vari
 
 Task<net::Response> Media::Room::details(const net::Request& request, const Route& route) {
   auto stored = co_await find(request, route, false, Remotes::Miss::give_up);
+  if (!stored && may_be_elsewhere(stored.error(), route))
+    if (auto answer = co_await fallback_.details(route)) co_return *std::move(answer);
   if (!stored) co_return std::move(stored).error();
   co_return json_answer(200, details_json((*stored)->details, (*stored)->created));
 }

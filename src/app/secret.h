@@ -1,0 +1,16 @@
+// app/secret.h: secrets that are not to stand on a command line. Private to this room.
+#pragma once
+
+#include <string>
+
+#include "base/result.h"
+
+namespace portcullis::app {
+
+// What "env:NAME" or "file:PATH" stands for, whole. A file that anybody may read is refused. No
+// error repeats it. Fault::client.
+Result<std::string> read_secret(const std::string& where);
+// The same, trimmed; or the text itself when it is neither.
+Result<std::string> secret_or_text(const std::string& text);
+
+}  // namespace portcullis::app
