@@ -5,7 +5,7 @@ BUILD := build/$(PRESET)
 JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 600
 
-.PHONY: run test build check fmt bench bench-peers fuzz e2e release deb coverage setup setup-test setup-bench clean
+.PHONY: run test build check fmt bench bench-peers fuzz e2e e2e-pictrs release deb coverage setup setup-test setup-bench clean
 .DEFAULT_GOAL := build
 
 setup:
@@ -46,6 +46,12 @@ bench-peers:
 	@tools/setup test
 	@cmake --preset bench >/dev/null && cmake --build build/bench -j $(JOBS) --target portcullis portcullis-decoder
 	@bench/run --peers build/bench "$(PICTRS)"
+
+# The tests that ask a pict-rs, with a real one: make e2e-pictrs PICTRS=/path/to/pict-rs
+e2e-pictrs: build
+	@python3 e2e/pict_rs.py "$(PICTRS)"
+	@PICTRS="$(PICTRS)" .deps/venv/bin/python -m pytest -q -p no:cacheprovider --binary $(BUILD) \
+	  e2e/test_import.py e2e/test_pict_rs_imposter.py
 
 fuzz: setup-test
 	@cmake --preset fuzz >/dev/null && cmake --build build/fuzz -j $(JOBS)

@@ -2,9 +2,7 @@
 import contextlib
 import hashlib
 import json
-import os
 import re
-import resource
 import shutil
 import signal
 import socket
@@ -17,6 +15,7 @@ import pictures
 import pytest
 import wire
 from gate import wait_until
+from small_disk import SmallDisk
 
 
 def upload_half(gate, data, relayed=True):
@@ -266,41 +265,6 @@ def test_invariant_4_while_the_database_is_locked_nothing_is_taken_and_everythin
         assert deleting.status == 503 and gate.fetch(new["file"])
     gate.store(pictures.tiny(3))
     wait_until("what was begun in vain is cleared", lambda: len(gate.blobs()) == 3, 30)
-
-
-class SmallDisk:
-    """A disk of `size` bytes at `folder`; where mounting is not allowed, a bound on the size of the gate's files."""
-
-    def __init__(self, folder, size):
-        self.folder, self.size, self.mounted = folder, size, False
-
-    def __enter__(self):
-        content = self.folder.with_name("content")
-        shutil.copytree(self.folder, content)
-        done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={self.size}", "none", str(self.folder)], capture_output=True)
-        self.mounted = done.returncode == 0
-        if self.mounted:
-            shutil.copytree(content, self.folder, dirs_exist_ok=True)
-        return self
-
-    def __exit__(self, *_):
-        if self.mounted:
-            subprocess.run(["umount", "-l", str(self.folder)], check=True)
-
-    def fill(self, gate, leave):
-        """Leaves so many bytes free for the gate."""
-        if self.mounted:
-            free = os.statvfs(self.folder).f_bavail * os.statvfs(self.folder).f_frsize
-            with (self.folder / "filler").open("wb") as filler:
-                os.posix_fallocate(filler.fileno(), 0, max(1, free - leave))
-        else:
-            resource.prlimit(gate.process.pid, resource.RLIMIT_FSIZE, (leave, resource.RLIM_INFINITY))
-
-    def free(self, gate):
-        if self.mounted:
-            (self.folder / "filler").unlink()
-        else:
-            resource.prlimit(gate.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 
 
 @pytest.mark.parametrize("share", [0, 0.1, 0.5, 1.1, 1.5], ids=[

@@ -1,5 +1,6 @@
 """Purging what only Lemmy's database knows to be federated: pictures that were taken over without a word of where they came from."""
 import json
+import tempfile
 import uuid
 
 import pictures
@@ -9,6 +10,7 @@ from contract import configured, internal
 from gate import wait_until
 from lemmy_database import PASSWORD, LemmyDatabase
 from origin import Origin
+from pict_rs_imposter import PictRsImposter
 
 RELAYED = wire.as_lemmy_relays()
 GENERATIONS = ["0.19", "1.0"]
@@ -143,3 +145,65 @@ def test_what_needs_lemmy_says_so(gate):
     for flag in ("--rewrite-posts", "--without-row", "--fetch-origins"):
         done = gate.cli("purge federated", flag)
         assert done.returncode == 1 and "--lemmy-db" in done.stderr
+
+
+# --- pictures that a pict-rs stores ---
+
+@pytest.fixture
+def pict_rs(room):
+    running = PictRsImposter(tempfile.mkdtemp(dir=room))
+    running.start()
+    yield running
+    running.end()
+
+
+class PictRsSite(Site):
+    """The same, with every picture in the pict-rs that the gate stands before."""
+
+    def __init__(self, gate, postgres, generation, pict_rs):
+        super().__init__(gate, postgres, generation)
+        self.pict_rs = pict_rs
+
+    def store(self):
+        alias = f"{uuid.uuid4()}.jpeg"
+        self.pict_rs.add(pictures.jpeg(hash(alias) % 100_000, 64, 48), alias=alias)
+        return alias
+
+
+@pytest.fixture(params=GENERATIONS)
+def in_front(request, binaries, room, postgres, pict_rs):
+    gate = configured(binaries, room, site={"hosts": ["lemmy.example"]})
+    key = gate.folder / "key"
+    key.write_text(pict_rs.api_key)
+    key.chmod(0o600)
+    gate.configure("pict_rs", url=pict_rs.url, api_key=f"file:{key}")
+    gate.start()
+    yield PictRsSite(gate, postgres, request.param, pict_rs)
+    gate.end()
+
+
+def test_thumbnails_in_a_pict_rs_go_alias_by_alias(in_front):
+    origin = "https://far.example/cat.jpg"
+    upload, thumbnail = in_front.upload(), in_front.thumbnail(origin, "image/jpeg")
+    theirs = in_front.thumbnail("https://far.example/dog.jpg", "image/jpeg")
+    in_front.gate.must("switch remote pass_through")
+    assert in_front.purge()["purged"] == 2
+    assert in_front.shown(thumbnail) == origin and in_front.shown(theirs) == "https://far.example/dog.jpg"
+    assert in_front.shown(upload) == 200
+    assert not [target for _, target in in_front.pict_rs.requests if "purge" in target], "only aliases are deleted"
+    assert in_front.purge()["purged"] == 0
+
+
+def test_a_pict_rs_that_fails_in_the_middle_is_said_and_the_purge_goes_on_later(in_front):
+    thumbnail = in_front.thumbnail("https://far.example/cat.jpg", "image/jpeg")
+    in_front.gate.must("switch remote pass_through")
+    in_front.pict_rs.end()
+    done = in_front.gate.cli("purge federated --lemmy-db", in_front.url)
+    assert done.returncode == 1 and "127.0.0.1" in done.stderr and in_front.pict_rs.api_key not in done.stderr
+    in_front.pict_rs.start()
+    assert in_front.purge()["purged"] == 1 and in_front.shown(thumbnail) == "https://far.example/cat.jpg"
+
+
+def test_what_of_a_pict_rs_is_federated_only_lemmy_knows(gate):
+    done = gate.cli("purge federated --pict-rs http://127.0.0.1:1")
+    assert done.returncode == 1 and "--lemmy-db" in done.stderr

@@ -93,6 +93,7 @@ int run_command(int argc, char** argv) {
   add_switch_commands(line);
   add_purge_commands(line);
   add_import_announced_command(line);
+  add_import_pict_rs_command(line, import_group(line));
 
   try {
     app.parse(argc, argv);

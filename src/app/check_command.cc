@@ -163,6 +163,10 @@ void check_site(Doctor& doctor, const config::Config& config) {
     doctor.warning("api key",
                    "[listen] api_key is empty: Lemmy cannot purge pictures; set the same one as "
                    "pictrs.api_key");
+  if (config.media.import_fallback != "off")
+    doctor.warning("fallback",
+                   "[media] import_fallback is set: pictures that have not come over yet are shown "
+                   "unscreened; set it to \"off\" when the import has ended");
   for (const std::string& text : config.egress.allow)
     doctor.look("egress", Network::parse(text), "[egress] allow opens " + text);
   for (const std::string& text : config.site.trusted_proxies)

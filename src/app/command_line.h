@@ -32,16 +32,6 @@ CLI::App* add_command(const CommandLine& line, CLI::App& group, const char* name
   return command;
 }
 
-// The group of what is taken over from a site that was there before; made by whoever asks first.
-inline CLI::App& import_group(const CommandLine& line) {
-  const auto is_it = [](const CLI::App* command) { return command->get_name() == "import"; };
-  const auto made = line.app.get_subcommands(is_it);
-  if (!made.empty()) return *made.front();
-  CLI::App* group = line.app.add_subcommand("import", "Take over what a site has already");
-  group->require_subcommand(1);
-  return *group;
-}
-
 void add_evidence_commands(const CommandLine& line);
 void add_list_commands(const CommandLine& line);  // hashlist, ban and unban
 void add_audit_commands(const CommandLine& line);
@@ -50,5 +40,9 @@ void add_switch_commands(const CommandLine& line);  // switch and lockdown
 void add_purge_commands(const CommandLine& line);
 void add_rescan_command(const CommandLine& line);
 void add_import_announced_command(const CommandLine& line);
+
+// The group `import`, made when it is asked for first; its commands are in files of their own.
+CLI::App& import_group(const CommandLine& line);
+void add_import_pict_rs_command(const CommandLine& line, CLI::App& group);
 
 }  // namespace portcullis::app

@@ -6,10 +6,13 @@
 #include "app/lemmy_database.h"
 #include "app/lemmy_purge.h"
 #include "app/origin_finder.h"
+#include "app/pict_rs_shelf.h"
 #include "app/places.h"
 #include "app/progress.h"
 #include "app/purge.h"
 #include "app/purging.h"
+#include "app/secret.h"
+#include "app/wait_for.h"
 
 namespace portcullis::app {
 
@@ -23,11 +26,17 @@ struct Options {
   double rate = 0;
   bool even_without_origin = false, without_row = false, rewrite_posts = false;
   bool fetch_origins = false, dry_run = false, json = false;
-  std::string lemmy_db;
+  std::string lemmy_db, pict_rs, pict_rs_key;
 };
 
 std::string megabytes(std::uint64_t bytes) {
   return fmt::format("{:.1f} MB", static_cast<double>(bytes) / 1e6);
+}
+
+// wait_for() wants a value.
+Task<Result<bool>> health_of(pictrs::Client& client) {
+  CO_TRY(co_await client.health());
+  co_return true;
 }
 
 // The command at work.
@@ -43,7 +52,12 @@ struct Federated {
   Result<int> run();
 
  private:
+  bool is_of_pict_rs() const {
+    return !options.pict_rs.empty() || purging.engine->config.pict_rs.is_on();
+  }
+  Result<std::unique_ptr<pictrs::Client>> pict_rs(egress::ConfiguredClient& http) const;
   Result<LemmyPurgeProgress> purge_by_lemmy();
+  Result<LemmyPurgeProgress> purge_from(PictureShelf& shelf);
   Result<PurgeProgress> purge_by_record();
   void left(const std::string& alias, std::string_view why);
   void say(const PurgeProgress& ours, const LemmyPurgeProgress& lemmys);
@@ -53,6 +67,10 @@ struct Federated {
 Status Federated::ask_lemmy() {
   const config::Config& config = purging.engine->config;
   if (options.lemmy_db.empty() && config.lemmy.database.empty()) {
+    if (!options.pict_rs.empty())
+      return fail(Fault::client,
+                  "only Lemmy's database knows what of a pict-rs is federated: name it with "
+                  "--lemmy-db");
     if (options.rewrite_posts || options.without_row || options.fetch_origins)
       return fail(Fault::client, "that takes Lemmy's database: name it with --lemmy-db");
     return {};
@@ -112,11 +130,35 @@ Result<int> Federated::preview() {
   return 0;
 }
 
+Result<std::unique_ptr<pictrs::Client>> Federated::pict_rs(egress::ConfiguredClient& http) const {
+  const config::PictRs& configured = purging.engine->config.pict_rs;
+  pictrs::Client::Options client;
+  client.api_key = options.pict_rs.empty() ? TRY(load_secret(configured.api_key))
+                                           : TRY(secret_or_text(options.pict_rs_key));
+  return pictrs::Client::create(options.pict_rs.empty() ? configured.url : options.pict_rs,
+                                std::move(client), http);
+}
+
+// What is written down here first, then what only Lemmy knows.
 Result<LemmyPurgeProgress> Federated::purge_by_lemmy() {
-  if (!database) return LemmyPurgeProgress{};
   Engine& engine = *purging.engine;
-  OwnShelf shelf(*engine.store, engine.clock,
-                 [&](const std::vector<std::string>& aliases) { purging.tell(aliases); });
+  const auto tell = [&](const std::vector<std::string>& aliases) { purging.tell(aliases); };
+  if (!is_of_pict_rs()) {
+    OwnShelf shelf(*engine.store, engine.clock, tell);
+    return database ? purge_from(shelf) : LemmyPurgeProgress{};
+  }
+  const auto http = TRY(egress::ConfiguredClient::create({}));
+  const auto client = TRY(pict_rs(*http));
+  TRY(wait_for(health_of(*client)));
+  PictRsShelf shelf(*client, *engine.store, engine.clock, tell);
+  const std::uint64_t proxied = TRY(shelf.purge_proxied());
+  LemmyPurgeProgress progress = database ? TRY(purge_from(shelf)) : LemmyPurgeProgress{};
+  progress.purged += proxied;
+  return progress;
+}
+
+Result<LemmyPurgeProgress> Federated::purge_from(PictureShelf& shelf) {
+  Engine& engine = *purging.engine;
   LemmyPurge purge{*database,
                    shelf,
                    *engine.store,
@@ -219,6 +261,11 @@ void add_federated_purge_command(const CommandLine& line, CLI::App& group) {
                     "Ask the page a post links to, and the post's own site, for unknown origins");
   command->add_flag("--rewrite-posts", options->rewrite_posts,
                     "Write the origins into Lemmy's posts; takes write access");
+  CLI::Option* pict_rs = command->add_option(
+      "--pict-rs", options->pict_rs,
+      "http://HOST:PORT of a pict-rs that stores them, instead of this gate's store");
+  command->add_option("--key", options->pict_rs_key, "Its API key: env:NAME, file:PATH, or itself")
+      ->needs(pict_rs);
   command->add_flag("--json", options->json, "For machines");
 }
 

@@ -163,6 +163,8 @@ Status Gate::prepare(config::Config config) {
   TRY(clean_up());
   TRY(note_policy());
   fetcher_ = TRY(GuardedFetcher::create(engine_->config));
+  if (const auto& address = engine_->config.media.import_fallback; address != "off")
+    before_ = TRY(OldPictRs::create(address));
   media::Options options = TRY(media_options(engine_->config, data));
   if (const auto& program = engine_->config.media.purge_hook; !program.empty()) {
     purge_hook_ = std::make_unique<Hook>("media.purge_hook", program);
@@ -192,7 +194,7 @@ Status Gate::prepare(config::Config config) {
       std::move(options),
       media::Services{*engine_->store, *blobs_, *engine_->scanner, *engine_->decoders, *fetcher_,
                       *keeper_, engine_->pools.files, engine_->pools.db, engine_->pools.decode,
-                      clock_, pict_rs_.get()});
+                      clock_, pict_rs_.get(), before_.get()});
   return listen();
 }
 
@@ -263,6 +265,7 @@ Gate::~Gate() {
   for (std::thread& thread : threads_) thread.join();
   if (engine_) engine_->pools.join();
   fetcher_.reset();
+  before_.reset();
   if (media_) media_->abandon();
   pict_rs_.reset();
   // Requests that were cut in the middle go while what they refer to is still there.

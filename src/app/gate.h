@@ -11,6 +11,7 @@
 #include "app/guarded_fetcher.h"
 #include "app/hook.h"
 #include "app/keeping.h"
+#include "app/old_pict_rs.h"
 #include "media/media.h"
 #include "net/net.h"
 
@@ -61,6 +62,7 @@ class Gate {
   std::unique_ptr<blob::FileSystem> files_;
   std::unique_ptr<blob::BlobStore> blobs_;
   std::unique_ptr<GuardedFetcher> fetcher_;
+  std::unique_ptr<OldPictRs> before_;  // null: there is none
   std::unique_ptr<evidence::Keeper> keeper_;
   std::unique_ptr<Hook> purge_hook_, alert_hook_;
   std::unique_ptr<net::Upstream> pict_rs_;  // null: none

@@ -1,20 +1,16 @@
 #include "app/list_credentials.h"
 
 #include <sodium.h>
-#include <sys/stat.h>
 
 #include <algorithm>
-#include <cstdlib>
 
-#include "base/fd.h"
+#include "app/secret.h"
 #include "egress/egress.h"
 #include "net/net.h"
 
 namespace portcullis::app {
 
 namespace {
-
-constexpr std::uint64_t kLongest = 64 * 1024;
 
 std::string base64(std::string_view text) {
   std::string result(sodium_base64_encoded_len(text.size(), sodium_base64_VARIANT_ORIGINAL), '\0');
@@ -77,29 +73,10 @@ Result<Credentials> parse_credentials(std::string_view text) {
   return credentials;
 }
 
-Result<std::string> read_secret(const std::string& where) {
-  if (where.starts_with("env:")) {
-    const char* value = std::getenv(where.c_str() + 4);
-    if (!value)
-      return fail(Fault::client, "there is no environment variable {} for the credentials",
-                  where.substr(4));
-    return value;
-  }
-  if (!where.starts_with("file:"))
-    return fail(Fault::client, "say where the credentials are: env:NAME or file:PATH");
-  const std::string path = where.substr(5);
-  struct stat info{};
-  if (::stat(path.c_str(), &info) != 0) return fail_errno("cannot look at " + path);
-  if ((info.st_mode & 07) != 0)
-    return fail(Fault::client, "{} holds credentials and anybody may read it: chmod 600 {}", path,
-                path);
-  const Bytes bytes = TRY(read_file(path, kLongest));
-  return std::string(as_text(bytes));
-}
-
 Result<Credentials> load_credentials(const std::string& where) {
   if (where.empty()) return Credentials{};
-  auto credentials = parse_credentials(TRY(read_secret(where)));
+  const std::string text = TRY(read_secret(where));
+  auto credentials = parse_credentials(text);
   if (!credentials)
     return fail(Fault::client, "credentials in {}, {}", where, credentials.error().what);
   return credentials;

@@ -24,8 +24,6 @@ struct Credentials {
 };
 // An error names the line, not what is on it. Pure.
 Result<Credentials> parse_credentials(std::string_view text);
-// What lies at "env:NAME" or in "file:PATH". A file that others than its group may read is refused.
-Result<std::string> read_secret(const std::string& where);
 // `where` empty: none.
 Result<Credentials> load_credentials(const std::string& where);
 // The address with the parameters in place of any of those names that it had. Pure.

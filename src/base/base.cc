@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <cerrno>
 #include <cstdio>
@@ -169,6 +170,18 @@ std::string random_uuid() {
   const std::string hex = to_hex(raw);
   return fmt::format("{}-{}-{}-{}-{}", hex.substr(0, 8), hex.substr(8, 4), hex.substr(12, 4),
                      hex.substr(16, 4), hex.substr(20));
+}
+
+namespace {
+bool is_alias_character(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+         c == '_' || c == '-';
+}
+}  // namespace
+
+bool is_alias(std::string_view text) {
+  return !text.empty() && text.size() <= 128 && std::ranges::all_of(text, is_alias_character) &&
+         text.find_first_not_of('.') != std::string_view::npos;
 }
 
 Pool::Pool(std::string name, std::size_t threads) : threads_(threads), pool_(threads) {

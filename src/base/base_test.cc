@@ -119,5 +119,22 @@ TEST(Try, returns_the_error_of_the_first_step_that_failed) {
   EXPECT_EQ(quarter(6).error().what, "3 is odd");
 }
 
+TEST(Rfc3339, is_read_in_its_forms_and_nothing_else_is) {
+  for (const char* same : {"2026-11-24T18:10:59.123456Z", "2026-11-24t18:10:59.123456z",
+                           "2026-11-24 18:10:59.1234567Z", "2026-11-24T19:40:59.123456+01:30",
+                           "2026-11-24T13:10:59.123456-05:00"}) {
+    const auto time = parse_rfc3339(same);
+    ASSERT_TRUE(time) << same;
+    EXPECT_EQ(rfc3339(*time), "2026-11-24T18:10:59.123456Z") << same;
+  }
+  EXPECT_TRUE(parse_rfc3339("2024-02-29T00:00:00Z"));
+  for (const char* none : {"", "2026", "2026-11-24", "2026-11-24T18:10:59", "2026-13-24T18:10:59Z",
+                           "2026-02-29T18:10:59Z", "2026-11-24T24:10:59Z", "2026-11-24T18:60:59Z",
+                           "2026-11-24T18:10:61Z", "2026-11-24T18:10:59.Z", "2026-11-24T18:10:59Zx",
+                           "2026-11-24T18:10:59+1:30", "2026-11-24T18:10:59+24:00",
+                           "2026-11-24X18:10:59Z", "+026-11-24T18:10:59Z", "yesterday"})
+    EXPECT_FALSE(parse_rfc3339(none)) << none;
+}
+
 }  // namespace
 }  // namespace portcullis

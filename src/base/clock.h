@@ -3,7 +3,9 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
+#include <string_view>
 
 namespace portcullis {
 
@@ -27,6 +29,8 @@ class SystemClock final : public Clock {
 
 // "2026-11-24T18:10:59.123456Z"
 std::string rfc3339(WallTime time);
+// The same backwards, with or without a fraction, and with an offset if need be. Pure.
+std::optional<WallTime> parse_rfc3339(std::string_view text);
 // "Tue, 24 Nov 2026 18:10:59 GMT", as HTTP's dates are written (RFC 9110 §5.6.7).
 std::string http_date(WallTime time);
 

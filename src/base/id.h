@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "base/bytes.h"
 
@@ -11,5 +12,9 @@ namespace portcullis {
 std::string random_uuid();
 // `count` random bytes in hexadecimal.
 std::string random_hex(std::size_t count);
+
+// Whether a text may be the name of a stored picture: letters, digits, '.', '_' and '-', at most
+// 128 of them, and not only dots. Pure.
+bool is_alias(std::string_view text);
 
 }  // namespace portcullis

@@ -45,6 +45,10 @@ class BlobStore {
   // Durable when it returns. Fine if the blob is there. `digest` must be the SHA-256 of `bytes`
   // (checked).
   virtual Status put(const Sha256& digest, ByteView bytes) = 0;
+  // The same, without a copy where that is possible: as a further name of the file behind `fd`,
+  // if that holds exactly `bytes` and lies on the same file system. Whoever may write to that file
+  // can then change the blob. Gives whether it was linked.
+  virtual Result<bool> put_link(const Sha256& digest, ByteView bytes, int fd) = 0;
   // Fault::client when there is none of that digest.
   virtual Result<Opened> open(const Sha256& digest) const = 0;
   virtual Status remove(const Sha256& digest) = 0;

@@ -1,6 +1,8 @@
 #include "blob/blob.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 
 #include <fstream>
 #include <optional>
@@ -69,6 +71,39 @@ TEST(BlobStore, the_same_blob_may_be_put_from_many_threads_at_once) {
     });
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(files_in(folder.path()), 1u);
+}
+
+TEST(BlobStore, takes_a_file_over_as_a_further_name_if_it_holds_the_very_same_bytes) {
+  testing::TemporaryFolder folder;
+  const auto files = real_file_system();
+  const auto store = std::move(open_folder(folder.path() / "blobs", *files).value());
+  const Bytes cat = bytes_of(600'000, 1), longer = bytes_of(600'001, 1);
+  Bytes other = cat;
+  other[300'000] ^= std::byte{1};
+  const std::tuple<const char*, const Bytes&, bool> cases[] = {
+      {"longer", longer, false}, {"other", other, false}, {"same", cat, true}};
+  for (const auto& [name, bytes, is_linked] : cases) {
+    const fs::path old = folder.write(name, bytes);
+    const UniqueFd fd(::open(old.c_str(), O_RDONLY | O_CLOEXEC));
+    ASSERT_TRUE(fd);
+    EXPECT_EQ(store->put_link(sha256_of(cat), cat, fd.get()), is_linked) << name;
+    EXPECT_EQ(fs::hard_link_count(old), is_linked ? 2u : 1u) << name;
+    EXPECT_EQ(stored(*store, sha256_of(cat)), cat) << name;
+    ASSERT_TRUE(store->remove(sha256_of(cat)));
+    EXPECT_TRUE(fs::exists(old)) << name;
+  }
+}
+
+TEST(BlobStore, copies_where_it_cannot_link) {
+  testing::TemporaryFolder folder;
+  const auto files = real_file_system();
+  const auto store = std::move(open_folder(folder.path() / "blobs", *files).value());
+  const Bytes cat = bytes_of(1'000, 1);
+  const UniqueFd fd(::memfd_create("elsewhere", MFD_CLOEXEC));  // another file system
+  ASSERT_TRUE(write_all(fd.get(), cat));
+  EXPECT_EQ(store->put_link(sha256_of(cat), cat, fd.get()), false);
+  EXPECT_EQ(stored(*store, sha256_of(cat)), cat);
+  EXPECT_FALSE(store->put_link(sha256_of(as_bytes("a")), as_bytes("b"), fd.get()));
 }
 
 TEST(BlobStore, refuses_bytes_under_another_digest) {

@@ -1,6 +1,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <bitset>
 #include <mutex>
 #include <optional>
@@ -30,6 +31,20 @@ class FolderStore final : public BlobStore {
     TRY(files_.sync_file(file.get()));
     TRY(files_.link(file.get(), path));
     return files_.sync_folder(folder);
+  }
+
+  Result<bool> put_link(const Sha256& digest, ByteView bytes, int fd) override {
+    if (sha256_of(bytes) != digest)
+      return fail(Fault::us, "the bytes to store are not those of {}", digest.hex());
+    const fs::path path = path_of(digest), folder = path.parent_path();
+    TRY(make_folders(digest, folder));
+    std::error_code error;
+    const bool is_linked = !fs::exists(path, error) && holds(fd, bytes) && files_.sync_file(fd) &&
+                           files_.link(fd, path);
+    // Another file system, too many names, or not ours to link.
+    if (!is_linked) TRY(put(digest, bytes));
+    if (is_linked) TRY(files_.sync_folder(folder));
+    return is_linked;
   }
 
   Result<Opened> open(const Sha256& digest) const override {
@@ -65,6 +80,19 @@ class FolderStore final : public BlobStore {
   fs::path path_of(const Sha256& digest) const {
     const std::string hex = digest.hex();
     return folder_ / hex.substr(0, 2) / hex.substr(2, 2) / hex;
+  }
+
+  // Exactly these bytes and no more.
+  static bool holds(int fd, ByteView bytes) {
+    Bytes piece(std::min<std::size_t>(bytes.size() + 1, 256 * 1024));
+    for (std::uint64_t at = 0;;) {
+      const auto count = read_at(fd, piece, at);
+      if (!count || *count > bytes.size() - at) return false;
+      if (!std::ranges::equal(ByteView(piece).first(*count), bytes.subspan(at, *count)))
+        return false;
+      at += *count;
+      if (*count < piece.size()) return at == bytes.size();
+    }
   }
 
   static std::optional<std::uint64_t> size_of(const fs::path& path) {

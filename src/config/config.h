@@ -91,6 +91,9 @@ struct Media {
   std::vector<std::string> filters{"blur", "crop", "identity", "resize", "thumbnail"};
   std::uint64_t max_bytes = 0;  // of everything that is stored; 0: no limit
   std::uint64_t max_variant_bytes = 10ull * 1024 * 1024 * 1024;
+  // While an import is at work: the old pict-rs, "http://HOST:PORT", that is asked for what has not
+  // come over yet. What it gives is not screened. "off": nobody is.
+  std::string import_fallback = "off";
   std::filesystem::path purge_hook;  // told the addresses of what was deleted; empty: nobody
   Retention retention;
   Quality quality;

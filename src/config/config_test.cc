@@ -69,6 +69,7 @@ preprocess_steps = "resize=9"
 filters = ["resize"]
 max_bytes = "5 GiB"
 max_variant_bytes = "0 B"
+import_fallback = "http://pict-rs:8080"
 purge_hook = "hook"
 retention = { variants = "1h", proxy = "2d" }
 image = { max_width = 1, max_height = 2, max_area = 3, max_file_size = "4 B", max_frame_count = 5 }
@@ -175,6 +176,7 @@ level = "debug"
   EXPECT_EQ(config.media.filters, std::vector<std::string>{"resize"});
   EXPECT_EQ(config.media.max_bytes, 5ull << 30);
   EXPECT_EQ(config.media.max_variant_bytes, 0u);
+  EXPECT_EQ(config.media.import_fallback, "http://pict-rs:8080");
   EXPECT_EQ(config.media.purge_hook, "/etc/portcullis/hook");
   EXPECT_EQ(config.media.retention, (Retention{1h, 48h}));
   EXPECT_EQ(config.site.hosts, std::vector<std::string>{"lemmy.example"});
@@ -472,6 +474,7 @@ TEST(ToToml, comes_back_as_it_was) {
   config.media.preprocess_steps = "crop=1x1&resize=\"";
   config.media.filters = {"blur"};
   config.media.max_bytes = 1;
+  config.media.import_fallback = "http://a:1";
   config.media.purge_hook = "/bin/hook";
   config.media.retention = {61s, 62s};
   config.media.quality = {1, 2, 3, 100};

@@ -138,6 +138,10 @@ void lay_out(SomeConfig& config, Visitor& visit) {
              0, 1024 * kTiB);
   visit.size("max_variant_bytes", config.media.max_variant_bytes,
              "Of sizes and looks that were made of stored pictures.", 0, 1024 * kTiB);
+  visit.text("import_fallback", config.media.import_fallback,
+             "While `portcullis import pict-rs` is at work: the old pict-rs, \"http://HOST:PORT\", "
+             "is asked for\npictures that have not come over yet. They are not screened. \"off\": "
+             "it is not asked.");
   visit.path("purge_hook", config.media.purge_hook,
              "A program that empties caches in front: on its standard input it gets the addresses\n"
              "of pictures that were deleted, one a line. Left out: none.",

@@ -16,6 +16,10 @@ namespace portcullis::media {
 struct NotTaken {
   net::Response answer;
   bool shows_forbidden = false;  // a verdict on what the picture shows
+  // Why, for the log and the admin; code "refused", "held", "not-kept" (refused, and
+  // not kept although it should have been) or "unanswered" for a verdict.
+  Error why = {};
+  std::string verdict = {};  // id of the one that is recorded
 };
 using Taken = std::expected<Uploaded, NotTaken>;
 

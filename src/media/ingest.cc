@@ -89,11 +89,12 @@ Task<Taken> Ingest::take(const Spool& spool, Order order, SteadyTime received, D
     const auto screening = co_await judge(spool, order, received, deadline, reuse);
     if (!screening) co_return std::unexpected(screening.error());
     auto uploaded = co_await stored_or_answer(order, *screening, spool.digests(), deadline);
-    if (!uploaded) co_return std::unexpected(NotTaken{std::move(uploaded).error()});
+    if (!uploaded) co_return std::unexpected(std::move(uploaded).error());
     std::optional<Uploaded> stored = *std::move(uploaded);
     if (stored) co_return *std::move(stored);
   }
-  co_return std::unexpected(NotTaken{storage_unavailable()});
+  co_return std::unexpected(
+      NotTaken{storage_unavailable(), false, {Fault::storage, "its rendition was removed twice"}});
 }
 
 Task<std::optional<Taken>> Ingest::take_remembered(const Digests& digests, std::uint64_t size,
@@ -106,7 +107,7 @@ Task<std::optional<Taken>> Ingest::take_remembered(const Digests& digests, std::
       screening.known_blob && !screening.not_taken && is_to_store(screening.verdict.outcome);
   if (!is_remembered) co_return std::nullopt;
   auto uploaded = co_await stored_or_answer(order, screening, digests, deadline);
-  if (!uploaded) co_return Taken(std::unexpected(NotTaken{std::move(uploaded).error()}));
+  if (!uploaded) co_return Taken(std::unexpected(std::move(uploaded).error()));
   std::optional<Uploaded> stored = *std::move(uploaded);
   if (!stored) co_return std::nullopt;
   co_return Taken(*std::move(stored));
@@ -119,7 +120,7 @@ Task<std::optional<NotTaken>> Ingest::judged(const Spool& spool, const Order& or
     ++shared_.counters.not_taken;
     log::info("picture not taken",
               {{"request", order.request}, {"why", screening.not_taken->what}});
-    co_return NotTaken{refusal_for(*screening.not_taken)};
+    co_return NotTaken{refusal_for(*screening.not_taken), false, *screening.not_taken};
   }
   if (is_to_store(screening.verdict.outcome)) co_return std::nullopt;
   const store::VerdictRecord record = record_of(screening, shared_.services.clock.now());
@@ -132,9 +133,14 @@ Task<std::optional<NotTaken>> Ingest::judged(const Spool& spool, const Order& or
                                 {"why", record.verdict.reason}});
   co_await carry_out(screening, record);
   const bool is_held = kept && screening.verdict.outcome == policy::Outcome::hold;
+  const bool is_lost =
+      !kept && (record.verdict.preserve || record.verdict.outcome == policy::Outcome::hold);
   if (screening.verdict.unanswered && !is_held) {
     ++shared_.counters.unanswered;
-    co_return NotTaken{screening_unavailable()};
+    co_return NotTaken{screening_unavailable(),
+                       false,
+                       {Fault::us, record.verdict.reason, "unanswered"},
+                       record.id};
   }
   ++shared_.counters.refused;
   co_await note_refusal(record.verdict.rule);
@@ -143,7 +149,13 @@ Task<std::optional<NotTaken>> Ingest::judged(const Spool& spool, const Order& or
         order.uploader, screening.facts.sha256,
         screening.seen ? screening.seen->fingerprints : std::vector<hash::Dihedral>());
   co_await wait_for_step(order, received);
-  co_return NotTaken{is_held ? content_held() : content_refused(), true};
+  co_return NotTaken{is_held ? content_held() : content_refused(),
+                     true,
+                     {Fault::client, record.verdict.reason,
+                      is_held   ? "held"
+                      : is_lost ? "not-kept"
+                                : "refused"},
+                     record.id};
 }
 
 Task<std::optional<store::Kept>> Ingest::keep(const Spool& spool, const Order& order,
@@ -195,10 +207,9 @@ Task<void> Ingest::note_refusal(const std::string& rule) {
   if (text) shared_.alert("uploads-closed", *text);
 }
 
-Task<Answered<std::optional<Uploaded>>> Ingest::stored_or_answer(const Order& order,
-                                                                 const scan::Screening& screening,
-                                                                 const Digests& digests,
-                                                                 Deadline deadline) {
+Task<std::expected<std::optional<Uploaded>, NotTaken>> Ingest::stored_or_answer(
+    const Order& order, const scan::Screening& screening, const Digests& digests,
+    Deadline deadline) {
   Result<std::optional<Uploaded>> stored =
       co_await shared_.backend->keep(order, screening, digests, deadline);
   if (stored) {
@@ -214,23 +225,25 @@ Task<Answered<std::optional<Uploaded>>> Ingest::stored_or_answer(const Order& or
   }
   const Error& error = stored.error();
   if (error.code == "uploads-closed") {
-    if (auto ended = co_await closed()) co_return std::unexpected(std::move(*ended));
-    co_return std::unexpected(uploads_closed({}));
+    auto ended = co_await closed();
+    co_return std::unexpected(
+        NotTaken{ended ? std::move(*ended) : uploads_closed({}), false, error});
   }
   if (error.code == "remote-closed") {
     ++shared_.counters.closed;
-    co_return std::unexpected(remote_not_stored());
+    co_return std::unexpected(NotTaken{remote_not_stored(), false, error});
   }
   // A name that is taken, or what a pict-rs says of the picture.
   if (error.fault == Fault::client) {
     log::info("picture not taken where it is kept",
               {{"request", order.request}, {"code", error.code}, {"why", error.what}});
-    co_return std::unexpected(refusal_for(error));
+    co_return std::unexpected(NotTaken{refusal_for(error), false, error});
   }
   ++shared_.counters.failed;
   log::error("picture not stored", {{"request", order.request}, {"why", error.what}});
-  co_return std::unexpected(error.code.starts_with("upstream-") ? refusal_for(error)
-                                                                : storage_unavailable());
+  co_return std::unexpected(
+      NotTaken{error.code.starts_with("upstream-") ? refusal_for(error) : storage_unavailable(),
+               false, error});
 }
 
 Task<void> Ingest::undo(const std::vector<Uploaded>& files) {

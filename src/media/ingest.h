@@ -17,7 +17,11 @@ struct Order {
   std::optional<store::StandIn> stand_in = {};  // whose alias and token it takes over
   std::string parent = {};                      // the alias it is derived from, with which it goes
   Uploader uploader = {};
-  std::string context = {};  // about the request, for evidence; JSON
+  std::string context = {};              // about the request, for evidence; JSON
+  std::string delete_token = {};         // with `alias`; empty: a new one
+  std::optional<WallTime> created = {};  // when the picture came; none: now
+  // What the alias says it came as; none: as subject does.
+  std::optional<policy::Origin> source = {};
 };
 
 store::VerdictRecord record_of(const scan::Screening& screening, WallTime now);
@@ -59,10 +63,9 @@ class Ingest {
   Task<void> carry_out(const scan::Screening& screening, const store::VerdictRecord& record);
   Task<void> note_refusal(const std::string& rule);
   // Nothing when a known rendition is not stored any more.
-  Task<Answered<std::optional<Uploaded>>> stored_or_answer(const Order& order,
-                                                           const scan::Screening& screening,
-                                                           const Digests& digests,
-                                                           Deadline deadline);
+  Task<std::expected<std::optional<Uploaded>, NotTaken>> stored_or_answer(
+      const Order& order, const scan::Screening& screening, const Digests& digests,
+      Deadline deadline);
   Task<void> wait_for_step(const Order& order, SteadyTime received);
 
   Shared& shared_;

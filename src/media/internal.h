@@ -50,7 +50,4 @@ class Internal {
 // The alias in the body of set_not_found.
 Task<Answered<std::string>> alias_to_show(net::BodyReader& body);
 
-// "2026-11-24T18:10:59Z", with a fraction and an offset if need be. Pure.
-std::optional<WallTime> parse_rfc3339(std::string_view text);
-
 }  // namespace portcullis::media

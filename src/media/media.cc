@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "base/log.h"
+#include "media/fallback.h"
 #include "media/internal.h"
 #include "media/openapi.h"
 #include "media/placeholder.h"
@@ -57,7 +58,8 @@ class Media::Room {
         remotes_(shared_, variants_),
         uploads_(shared_),
         internal_(shared_, remotes_, pict_rs_.get()),
-        validator_(shared_) {}
+        validator_(shared_),
+        fallback_(shared_) {}
 
   Task<net::Response> handle(net::Request& request, net::BodyReader& body);
   Task<net::Response> validate(net::Request& request, net::BodyReader& body) {
@@ -94,6 +96,11 @@ class Media::Room {
     };
   }
   static bool is_elsewhere(const StoredPointer& stored) { return !stored->elsewhere.empty(); }
+  // Whether what was not found here may still lie in the store before this one.
+  bool may_be_elsewhere(const Instead& instead, const Route& route) const {
+    const auto* answer = std::get_if<net::Response>(&instead);
+    return fallback_.is_on() && answer && answer->status == 404 && !route.alias.empty();
+  }
   net::Response served(const net::Request& request, const StoredPointer& picture, bool relayed);
   Task<net::Response> not_found(net::Response plain, const Route& route, bool relayed);
   Task<void> make_in_background(StoredPointer of, image::Variant variant);
@@ -111,6 +118,7 @@ class Media::Room {
   Uploads uploads_;
   Internal internal_;
   Validator validator_;
+  Fallback fallback_;
 };
 
 Media::Media(Options options, Services services)
@@ -208,6 +216,9 @@ Task<net::Response> Media::Room::original(const net::Request& request, const Rou
   if (stored && is_elsewhere(*stored))
     co_return co_await pict_rs_->about(request, route, relayed, *stored);
   if (stored) co_return served(request, *stored, relayed);
+  if (may_be_elsewhere(stored.error(), route))
+    if (auto answer = co_await fallback_.original(request, route, relayed))
+      co_return *std::move(answer);
   co_return co_await not_found(picture_instead(std::move(stored).error()), route, relayed);
 }
 
@@ -216,6 +227,9 @@ Task<net::Response> Media::Room::process(const net::Request& request, const Rout
   const auto variant = variant_of(route);
   if (!variant) co_return answer_for_variant(variant.error());
   auto stored = co_await find(request, route, relayed, Remotes::Miss::fetch);
+  if (!stored && may_be_elsewhere(stored.error(), route))
+    if (auto answer = co_await fallback_.process(request, route, relayed))
+      co_return *std::move(answer);
   if (!stored) {
     std::string_view thumbnail;
     for (const auto& [key, value] : route.parameters)
@@ -259,6 +273,8 @@ Task<void> Media::Room::make_in_background(StoredPointer of, image::Variant vari
 
 Task<net::Response> Media::Room::details(const net::Request& request, const Route& route) {
   auto stored = co_await find(request, route, false, Remotes::Miss::give_up);
+  if (!stored && may_be_elsewhere(stored.error(), route))
+    if (auto answer = co_await fallback_.details(route)) co_return *std::move(answer);
   if (!stored) co_return details_instead(std::move(stored).error(), shared_.services.clock.now());
   if (is_elsewhere(*stored)) co_return co_await pict_rs_->about(request, route, false, *stored);
   co_return json_answer(200, details_json((*stored)->details, (*stored)->created));

@@ -99,6 +99,24 @@ class Fetcher {
                              std::chrono::milliseconds timeout, Sink sink) = 0;
 };
 
+// The store that this one takes over from, for what has not come over yet. What it gives is not
+// screened. Thread-safe.
+class Before {
+ public:
+  virtual ~Before() = default;
+  struct About {
+    store::Details details;
+    WallTime created;
+  };
+  // Code "alias-not-found": it has no such picture either.
+  virtual Task<Result<About>> about(std::string alias) = 0;
+  virtual Task<Status> original(std::string alias, std::uint64_t max_bytes, Fetcher::Sink sink) = 0;
+  // `parameters` are operations that pict-rs knows.
+  virtual Task<Status> process(std::string alias, std::string extension,
+                               image::Parameters parameters, std::uint64_t max_bytes,
+                               Fetcher::Sink sink) = 0;
+};
+
 struct Services {
   store::Store& store;
   blob::BlobStore& blobs;
@@ -112,6 +130,7 @@ struct Services {
   const Clock& clock;
   // A pict-rs that keeps what was accepted, in place of `blobs`; null: none.
   net::Upstream* pict_rs = nullptr;
+  Before* before = nullptr;  // null: there is none
 };
 
 class Media {
@@ -134,6 +153,50 @@ class Media {
   void abandon();
   // Forgets what is remembered of stored pictures: another process took some off.
   void forget_stored();
+
+ private:
+  class Room;
+  std::unique_ptr<Room> room_;
+};
+
+// Takes pictures over from another store of this API, one at a time, through the same door as
+// uploads: screened, then stored under the name they have there, or refused. For a command that
+// runs beside the server; it answers no requests. Thread-safe; its collaborators must outlive it.
+class TakeOver {
+ public:
+  // Of the options those about space, quality and refusals count; the fetcher is not used.
+  TakeOver(Options options, Services services);
+  ~TakeOver();
+
+  struct Name {
+    std::string alias;
+    std::string delete_token;  // empty: a new one, since nobody knows the old one
+    WallTime created;
+    std::string url;  // the remote picture that it is served for; empty: none
+  };
+  enum class End {
+    taken,
+    there_already,  // the same picture under the same name
+    deleted,        // it was there, and somebody deleted it
+    refused,        // by a verdict; the name is remembered as gone
+    held,           // the same; a moderator may release it
+    unanswered,     // it could not be judged: stays where it is
+    no_picture,     // nothing that this site takes
+    name_taken,     // by another picture of this site
+    stopped,        // nothing may come in right now: `why` is for the admin
+  };
+  struct Outcome {
+    End end = End::stopped;
+    std::string why;
+    std::string verdict;  // id, when there is one
+  };
+  // Whether it is stored under that name, was deleted, or was refused before and no moderator has
+  // released it since; nothing when it is still to be looked at.
+  Task<Result<std::optional<End>>> known(const Sha256& original, const std::string& alias);
+  // `original` is borrowed until this has come back.
+  Task<Outcome> take(scan::Original original, Name name);
+  // The verdict on it, and nothing else happens.
+  Task<Outcome> judge(scan::Original original);
 
  private:
   class Room;

@@ -6,6 +6,11 @@ namespace portcullis::media {
 
 namespace {
 
+std::string token_of(const Order& order) {
+  if (order.stand_in) return order.stand_in->delete_token;
+  return order.delete_token.empty() ? random_uuid() : order.delete_token;
+}
+
 class OwnBackend final : public Backend {
  public:
   explicit OwnBackend(Shared& shared) : shared_(shared) {}
@@ -32,16 +37,16 @@ class OwnBackend final : public Backend {
     Uploaded uploaded{order.alias.empty()
                           ? random_uuid() + std::string(decoder::extension(seen.made.format))
                           : order.alias,
-                      order.stand_in ? order.stand_in->delete_token : random_uuid(), details, now};
-    const Status stored =
-        co_await write_blob(shared_, digest, details, bytes, now, [&](std::int64_t claim) {
+                      token_of(order), details, order.created.value_or(now)};
+    const Status stored = co_await write_blob(
+        shared_, digest, details, bytes, uploaded.created, [&](std::int64_t claim) {
           return services.store.publish(
               {claim,
                {uploaded.alias,
                 uploaded.delete_token,
                 digest,
                 uploaded.created,
-                order.subject.origin,
+                order.source.value_or(order.subject.origin),
                 {},
                 order.url,
                 order.uploader.account},

@@ -17,7 +17,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const Route direct = route(method, path, query, "", false);
     const Route relayed = route(method, path, query, "", true);
     for (const Route& found : {direct, relayed}) {
-      if (!found.alias.empty() && !is_alias(found.alias)) std::abort();
+      if (!found.alias.empty() && !portcullis::is_alias(found.alias)) std::abort();
       if (found.alias.find('/') != std::string::npos || found.alias == "..") std::abort();
     }
     if (relayed.action != Action::nothing && relayed != direct) std::abort();

@@ -17,11 +17,6 @@ bool take_prefix(std::string_view& text, std::string_view prefix) {
   return true;
 }
 
-bool is_alias_character(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
-         c == '_' || c == '-';
-}
-
 bool is_digits(std::string_view text) {
   return !text.empty() && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
 }
@@ -153,11 +148,6 @@ Route get_route(std::string_view path, std::string_view query, bool head) {
 }  // namespace
 
 bool is_internal(Action action) { return action >= Action::import; }
-
-bool is_alias(std::string_view text) {
-  return !text.empty() && text.size() <= 128 && std::ranges::all_of(text, is_alias_character) &&
-         text.find_first_not_of('.') != std::string_view::npos;
-}
 
 Proxied proxied_from(std::string_view query) {
   constexpr std::string_view kKey = "proxy=", kThumbnail = "&thumbnail=";

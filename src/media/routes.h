@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/id.h"  // is_alias()
 #include "image/image.h"
 
 namespace portcullis::media {
@@ -52,9 +53,6 @@ struct Route {
 // is looked at further when it has none of them. Action::nothing is answered 404.
 Route route(std::string_view method, std::string_view path, std::string_view query,
             std::string_view prefix, bool relayed);
-
-// Letters, digits, '.', '_' and '-', at most 128 of them, and not only dots.
-bool is_alias(std::string_view text);
 
 // The URL in a query that holds `proxy=`. It comes percent-encoded, or raw: then it reaches to the
 // end, less a final `thumbnail` of digits. Empty if there is none; not vetted in any way.

@@ -14,7 +14,14 @@ Result<Spool> Spool::create(const std::filesystem::path& folder, SpoolBudget& bu
                             std::uint64_t max_size) {
   UniqueFd fd(::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
   if (!fd) return fail_errno("cannot make a temporary file in " + folder.string());
-  return Spool(std::move(fd), budget, max_size);
+  return Spool(std::move(fd), &budget, max_size);
+}
+
+Spool Spool::of_file(UniqueFd fd, std::uint64_t size, const Digests& digests) {
+  Spool spool(std::move(fd), nullptr, size);
+  spool.size_ = size;
+  spool.digests_ = digests;
+  return spool;
 }
 
 Spool::Spool(Spool&& other) noexcept

@@ -36,6 +36,8 @@ class Spool {
   // Fault::storage when `folder` cannot take a file. `budget` must outlive the spool.
   static Result<Spool> create(const std::filesystem::path& folder, SpoolBudget& budget,
                               std::uint64_t max_size);
+  // Bytes that lie elsewhere and were hashed there: nothing is added, and no budget counts them.
+  static Spool of_file(UniqueFd fd, std::uint64_t size, const Digests& digests);
   Spool(Spool&& other) noexcept;
   Spool& operator=(Spool&&) = delete;
   ~Spool();
@@ -50,8 +52,8 @@ class Spool {
   const Digests& digests() const { return digests_; }  // after finish()
 
  private:
-  Spool(UniqueFd fd, SpoolBudget& budget, std::uint64_t max_size)
-      : fd_(std::move(fd)), budget_(&budget), max_size_(max_size) {}
+  Spool(UniqueFd fd, SpoolBudget* budget, std::uint64_t max_size)
+      : fd_(std::move(fd)), budget_(budget), max_size_(max_size) {}
 
   UniqueFd fd_;
   SpoolBudget* budget_;

@@ -1,10 +1,8 @@
 // Decoding percent escapes and queries: encoding again gives the same bytes, and no value appears
 // from nowhere.
-#include <fmt/format.h>
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <string>
 #include <string_view>
 
 #include "base/result.h"
@@ -13,16 +11,6 @@
 
 using namespace portcullis;
 using namespace portcullis::net;
-
-namespace {
-
-std::string percent_encode(std::string_view text) {
-  std::string encoded;
-  for (const char c : text) encoded += fmt::format("%{:02X}", static_cast<unsigned char>(c));
-  return encoded;
-}
-
-}  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);

@@ -258,6 +258,15 @@ TEST_P(LedgerTest, a_picture_taken_off_is_gone_under_all_its_names_and_known_to_
   EXPECT_EQ(actions().back(), "unpublish");
 }
 
+TEST_P(LedgerTest, names_that_were_refused_elsewhere_are_gone_here) {
+  ASSERT_TRUE(store_->remember_gone({"a.png", "b.png"}, "verdict", clock_.now()));
+  ASSERT_TRUE(store_->remember_gone({"b.png"}, "another", clock_.now()));
+  EXPECT_TRUE(store_->is_gone("a.png").value());
+  EXPECT_TRUE(store_->is_gone("b.png").value());
+  EXPECT_FALSE(store_->is_gone("c.png").value());
+  EXPECT_FALSE(store_->was_deleted("a.png").value());
+}
+
 TEST_P(LedgerTest, a_job_goes_on_where_it_stopped) {
   EXPECT_FALSE(store_->job("rescan").value());
   Job job{"1", "rescan", "after 5", 5, 1, clock_.now(), clock_.now()};

@@ -345,15 +345,22 @@ class Store : public Ledger {
   // its variants go, and each alias is remembered as gone. The verdict is recorded already.
   virtual Result<std::vector<std::string>> unpublish(const Sha256& blob, const std::string& verdict,
                                                      const std::string& who, WallTime now) = 0;
-  // Whether an alias was unpublished.
+  // Whether an alias was unpublished, or refused.
   virtual Result<bool> is_gone(const std::string& alias) = 0;
+  // Whether it is the name of an imported picture that somebody deleted here.
+  virtual Result<bool> was_deleted(const std::string& alias) = 0;
+  // Remembers names, under which a picture was known elsewhere, as gone: because of a verdict,
+  // which is recorded already, it does not come in.
+  virtual Status remember_gone(const std::vector<std::string>& aliases, const std::string& verdict,
+                               WallTime now) = 0;
   // Stored blobs after `after` in the order of their digests, at most `most`.
   virtual Result<std::vector<Sha256>> stored_after(const std::optional<Sha256>& after,
                                                    std::size_t most) = 0;
   // Digests to remove from disk: `deleting` ones, and `pending` ones whose claims are all given up
   // or belong to an earlier run of the server (begin_run). Each stays locked against claim() until
-  // removed() or a restart; one that was not removed() is given out again. Only one sweeper may be
-  // at work: a second would remove what a claim wrote anew after the first.
+  // removed() or a restart, whichever process claims; one that was not removed() is given out
+  // again. Only one sweeper may be at work: a second would remove what a claim wrote anew after the
+  // first.
   virtual Result<std::vector<Sha256>> sweepable(std::size_t most) = 0;
   virtual Status removed(const Sha256& blob) = 0;
   // Whether a digest on disk is known at all; a file that is not is an orphan.

@@ -5,6 +5,8 @@ namespace portcullis::store::sqlite {
 
 namespace {
 
+constexpr std::chrono::milliseconds kAskAgain{50};
+
 Result<std::optional<BlobState>> state_of(Connection& connection, const Sha256& blob) {
   Query query = TRY(connection.prepare("SELECT state FROM blob WHERE sha256 = ?"));
   query.bind(blob);
@@ -80,26 +82,28 @@ Result<bool> is_variant(Connection& connection, const Sha256& blob) {
   return TRY(connection.prepare("SELECT 1 FROM variant WHERE blob = ? LIMIT 1")).bind(blob).step();
 }
 
+Result<bool> is_being_swept(Connection& connection, const Sha256& blob) {
+  return TRY(connection.prepare("SELECT 1 FROM claim WHERE blob = ? AND id < 0")).bind(blob).step();
+}
+
 Status take_claim(Connection& connection, std::int64_t claim, const Sha256& blob) {
   if (TRY(TRY(connection.prepare("DELETE FROM claim WHERE id = ? AND blob = ?"))
               .bind(claim, blob)
               .run()) != 1)
-    return fail(Fault::us, "the claim of blob {} is gone", blob.hex());
+    return fail_with(Fault::us, "claim-gone", "the claim of blob {} is gone", blob.hex());
   return set_state(connection, blob, BlobState::stored);
 }
 
 }  // namespace
 
+// Whoever sweeps, in whatever process, holds a claim below 0 on what it removes.
 Result<Store::Claim> SqliteStore::claim(const Sha256& blob, const Details& details, WallTime now) {
   const auto give_up_at = std::chrono::steady_clock::now() + sweeper_timeout_;
   while (true) {
     // Nothing while the sweeper is removing the file: then this waits and tries again.
     const auto claimed = TRY(writer_.run<std::optional<Claim>>(
         [&](Connection& connection) -> Result<std::optional<Claim>> {
-          {
-            const std::scoped_lock lock(sweeping_mutex_);
-            if (sweeping_.contains(blob)) return std::nullopt;
-          }
+          if (TRY(is_being_swept(connection, blob))) return std::nullopt;
           const auto state = TRY(state_of(connection, blob));
           // Whether a blob that is to be deleted still lies on disk is not known after a crash of
           // the sweeper: it is written again.
@@ -108,10 +112,11 @@ Result<Store::Claim> SqliteStore::claim(const Sha256& blob, const Details& detai
           return Claim{connection.last_id(), state == BlobState::stored};
         }));
     if (claimed) return *claimed;
-    std::unique_lock lock(sweeping_mutex_);
-    if (!swept_.wait_until(lock, give_up_at, [&] { return !sweeping_.contains(blob); }))
+    if (std::chrono::steady_clock::now() >= give_up_at)
       return fail(Fault::limits, "blob {} is being removed and did not become free in time",
                   blob.hex());
+    std::unique_lock lock(sweeping_mutex_);
+    swept_.wait_for(lock, kAskAgain);  // another process's sweeper does not wake this one
   }
 }
 
@@ -149,7 +154,7 @@ Status SqliteStore::publish(const Publication& publication) {
     if (const auto& rendition = publication.rendition)
       TRY(insert_rendition(connection, *rendition));
     if (!publication.proxied.empty())
-      TRY(serve_for(connection, publication.proxied, alias.alias, alias.created));
+      TRY(serve_for(connection, publication.proxied, alias.alias, clock_.now()));
     return {};
   });
 }
@@ -189,6 +194,12 @@ Status release(Connection& connection, const Sha256& blob) {
 // With those derived from it.
 Status remove_alias(Connection& connection, const std::string& alias, const Sha256& blob,
                     std::vector<std::string>& gone) {
+  // The store that it was imported from may still have it; it must not come back from there.
+  TRY(TRY(connection.prepare("INSERT OR IGNORE INTO gone (alias, verdict, gone) SELECT alias, '', "
+                             "CAST(strftime('%s', 'now') AS INTEGER) * 1000000 FROM alias WHERE "
+                             "alias = ? AND source = 'import'"))
+          .bind(alias)
+          .run());
   TRY(TRY(connection.prepare("DELETE FROM alias WHERE alias = ?")).bind(alias).run());
   TRY(TRY(connection.prepare("UPDATE remote SET alias = NULL WHERE alias = ?")).bind(alias).run());
   gone.push_back(alias);
@@ -242,7 +253,29 @@ Result<std::vector<std::string>> SqliteStore::unpublish(const Sha256& blob,
 
 Result<bool> SqliteStore::is_gone(const std::string& alias) {
   return readers_.with_one([&](Connection& connection) -> Result<bool> {
-    return TRY(connection.prepare("SELECT 1 FROM gone WHERE alias = ?")).bind(alias).step();
+    return TRY(connection.prepare("SELECT 1 FROM gone WHERE alias = ? AND verdict <> ''"))
+        .bind(alias)
+        .step();
+  });
+}
+
+Result<bool> SqliteStore::was_deleted(const std::string& alias) {
+  return readers_.with_one([&](Connection& connection) -> Result<bool> {
+    return TRY(connection.prepare("SELECT 1 FROM gone WHERE alias = ? AND verdict = ''"))
+        .bind(alias)
+        .step();
+  });
+}
+
+Status SqliteStore::remember_gone(const std::vector<std::string>& aliases,
+                                  const std::string& verdict, WallTime now) {
+  return change([&](Connection& connection) -> Status {
+    for (const std::string& alias : aliases)
+      TRY(TRY(connection.prepare("INSERT OR REPLACE INTO gone (alias, verdict, gone) VALUES (?, ?, "
+                                 "?)"))
+              .bind(alias, verdict, now)
+              .run());
+    return {};
   });
 }
 
@@ -306,51 +339,54 @@ Result<std::vector<std::string>> SqliteStore::forget_blob(const Sha256& blob) {
     // What is left of it are variants of other blobs.
     TRY(TRY(connection.prepare("DELETE FROM variant WHERE blob = ?")).bind(blob).run());
     TRY(release(connection, blob));
+    // Nobody deleted them: an import may bring them back.
+    for (const std::string& alias : gone)
+      TRY(TRY(connection.prepare("DELETE FROM gone WHERE alias = ? AND verdict = ''"))
+              .bind(alias)
+              .run());
     return gone;
   });
 }
 
-// Locked on the writer's thread, so that no claim comes between; unlocked if nothing was committed.
-// One whose removal failed before is given out again.
+// Claimed in the same commit, so that no other claim comes between. One whose removal failed before
+// is given out again.
 Result<std::vector<Sha256>> SqliteStore::sweepable(std::size_t most) {
-  std::vector<Sha256> locked;
-  auto found =
-      writer_.run<std::vector<Sha256>>([&](Connection& connection) -> Result<std::vector<Sha256>> {
-        Query query =
-            TRY(connection.prepare("SELECT sha256 FROM blob WHERE state <> 1 AND NOT EXISTS "
-                                   "(SELECT 1 FROM claim WHERE claim.blob = blob.sha256) LIMIT ?"));
-        query.bind(std::uint64_t{most});
+  return writer_.run<std::vector<Sha256>>(
+      [&](Connection& connection) -> Result<std::vector<Sha256>> {
         std::vector<Sha256> digests;
-        while (TRY(query.step())) digests.push_back(TRY(query.digest(0)));
-        const std::scoped_lock lock(sweeping_mutex_);
+        {
+          Query query = TRY(connection.prepare(
+              "SELECT sha256 FROM blob WHERE state <> 1 AND NOT EXISTS "
+              "(SELECT 1 FROM claim WHERE claim.blob = blob.sha256 AND claim.id > 0) LIMIT ?"));
+          query.bind(std::uint64_t{most});
+          while (TRY(query.step())) digests.push_back(TRY(query.digest(0)));
+        }
         for (const Sha256& digest : digests)
-          if (sweeping_.insert(digest).second) locked.push_back(digest);
+          TRY(TRY(connection.prepare(
+                      "INSERT INTO claim (id, blob) SELECT min(0, coalesce((SELECT min(id) FROM "
+                      "claim), 0)) - 1, ?1 WHERE NOT EXISTS (SELECT 1 FROM claim WHERE blob = ?1 "
+                      "AND id < 0)"))
+                  .bind(digest)
+                  .run());
         return digests;
       });
-  if (!found) unlock(locked);
-  return found;
-}
-
-void SqliteStore::unlock(std::span<const Sha256> digests) {
-  {
-    const std::scoped_lock lock(sweeping_mutex_);
-    for (const Sha256& digest : digests) sweeping_.erase(digest);
-  }
-  swept_.notify_all();
 }
 
 Status SqliteStore::removed(const Sha256& blob) {
-  const auto done = run("DELETE FROM blob WHERE sha256 = ? AND state <> 1", blob);
-  if (!done) return std::unexpected(done.error());
-  unlock({&blob, 1});
+  TRY(change([&](Connection& connection) -> Status {
+    TRY(TRY(connection.prepare("DELETE FROM claim WHERE blob = ? AND id < 0")).bind(blob).run());
+    TRY(TRY(connection.prepare("DELETE FROM blob WHERE sha256 = ? AND state <> 1"))
+            .bind(blob)
+            .run());
+    return {};
+  }));
+  swept_.notify_all();
   return {};
 }
 
 Status SqliteStore::begin_run() {
   const auto done = run("DELETE FROM claim");
   if (!done) return std::unexpected(done.error());
-  const std::scoped_lock lock(sweeping_mutex_);
-  sweeping_.clear();
   return {};
 }
 

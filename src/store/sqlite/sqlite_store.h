@@ -1,13 +1,12 @@
 // store/sqlite/sqlite_store.h: Store on SQLite. Private to the room.
 //
 // One writer with group commit, a few readers, one connection that only watches for changes.
-// Digests that the sweeper was given are kept in memory: only one server runs on a database, and
-// after a restart nothing is being swept.
+// Digests that the sweeper was given stand in the database, because commands claim beside a running
+// server; only one server runs on a database, and after a restart nothing is being swept.
 #pragma once
 
 #include <condition_variable>
 #include <mutex>
-#include <set>
 #include <span>
 
 #include "store/sqlite/readers.h"
@@ -35,6 +34,9 @@ class SqliteStore final : public Store {
   Result<std::vector<std::string>> unpublish(const Sha256& blob, const std::string& verdict,
                                              const std::string& who, WallTime now) override;
   Result<bool> is_gone(const std::string& alias) override;
+  Result<bool> was_deleted(const std::string& alias) override;
+  Status remember_gone(const std::vector<std::string>& aliases, const std::string& verdict,
+                       WallTime now) override;
 
   Result<std::optional<AliasAndDetails>> find(const std::string& alias) override;
   Result<std::optional<RenditionRecord>> rendition(const Sha256& original,
@@ -152,8 +154,6 @@ class SqliteStore final : public Store {
     });
   }
 
-  void unlock(std::span<const Sha256> digests);
-
   const Clock& clock_;
   const std::chrono::milliseconds sweeper_timeout_;
   Readers readers_;
@@ -162,7 +162,6 @@ class SqliteStore final : public Store {
 
   std::mutex sweeping_mutex_;
   std::condition_variable swept_;
-  std::set<Sha256> sweeping_;
 
   Writer writer_;  // last: its thread ends first
 };

@@ -174,6 +174,27 @@ TEST_F(SqliteTest, a_claim_gives_up_when_the_sweeper_does_not_come_back) {
   EXPECT_TRUE(store->claim(blob, {}, clock_.now()));
 }
 
+// An import claims beside the server, which sweeps. Otherwise the server removed what was written.
+TEST_F(SqliteTest, Invariant5_a_claim_of_another_process_waits_for_the_sweeper_too) {
+  auto server = std::move(open(std::chrono::seconds(5)).value());
+  const SqliteOptions impatient{.file = file(), .sweeper_timeout = std::chrono::milliseconds(1)};
+  auto command = std::move(open_sqlite(impatient, clock_).value());
+  const Sha256 blob = sha256_of(as_bytes("cat.png"));
+  ASSERT_TRUE(publish(*server, "cat.png", clock_));
+  ASSERT_TRUE(server->delete_alias("cat.png", std::nullopt));
+  ASSERT_EQ(server->sweepable(10)->size(), 1u);
+  EXPECT_EQ(command->claim(blob, {}, clock_.now()).error().fault, Fault::limits);
+  ASSERT_TRUE(server->removed(blob));
+  const auto claim = command->claim(blob, {}, clock_.now());
+  ASSERT_TRUE(claim);
+  EXPECT_FALSE(claim->already_stored);
+  EXPECT_TRUE(server->sweepable(10)->empty());
+  // A server that starts meanwhile takes the claim away: its owner must begin anew.
+  ASSERT_TRUE(server->begin_run());
+  Store::Publication late{claim->id, {"cat.png", "t", blob, clock_.now()}, {}, {}};
+  EXPECT_EQ(command->publish(late).error().code, "claim-gone");
+}
+
 // Calls everything and only looks for errors of another kind than storage; a crash would end the
 // test.
 void use(Store& store, const Clock& clock, const std::string& name) {
