@@ -80,9 +80,12 @@ TEST(BlobStore, takes_a_file_over_as_a_further_name_if_it_holds_the_very_same_by
   const Bytes cat = bytes_of(600'000, 1), longer = bytes_of(600'001, 1);
   Bytes other = cat;
   other[300'000] ^= std::byte{1};
-  for (const auto& [name, bytes, is_linked] :
-       {std::tuple("longer", &longer, false), std::tuple("other", &other, false),
-        std::tuple("same", &cat, true)}) {
+  const struct {
+    const char* name;
+    const Bytes* bytes;
+    bool is_linked;
+  } table[] = {{"longer", &longer, false}, {"other", &other, false}, {"same", &cat, true}};
+  for (const auto& [name, bytes, is_linked] : table) {
     const fs::path old = folder.write(name, *bytes);
     const UniqueFd fd(::open(old.c_str(), O_RDONLY | O_CLOEXEC));
     ASSERT_TRUE(fd);
