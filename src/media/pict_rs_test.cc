@@ -601,7 +601,7 @@ TEST_F(PictRsRemoteTest, a_stand_in_is_deleted_here_and_purged_with_its_copy) {
 TEST_F(PictRsRemoteTest, what_was_under_way_when_remote_pictures_were_blocked_does_not_stay) {
   set_remote("cache");
   decoders_.on_decode = [&] { set_remote("block"); };
-  EXPECT_EQ(ask("GET", "/image/download?url=https%3A%2F%2Forigin.example%2Fcat").status, 400);
+  EXPECT_EQ(ask("GET", "/image/download?url=https%3A%2F%2Forigin.example%2Fcat").status, 403);
   EXPECT_TRUE(asked().empty());
 }
 
@@ -611,7 +611,7 @@ TEST_F(PictRsRemoteTest, while_it_is_blocked_or_passed_through_nothing_is_fetche
   EXPECT_EQ(ask("GET", target).status, 200);
   set_remote("pass_through");
   EXPECT_EQ(ask("GET", target).status, 307);
-  EXPECT_EQ(ask("GET", "/image/download?url=https%3A%2F%2Forigin.example%2Fcat").status, 400);
+  EXPECT_EQ(ask("GET", "/image/download?url=https%3A%2F%2Forigin.example%2Fcat").status, 403);
   EXPECT_EQ(fetcher_.fetches, 0);
   EXPECT_TRUE(asked().empty());
 }
