@@ -72,7 +72,8 @@ def pict_rs(request, room):
 def origin(pict_rs):
     """One for each kind of pict-rs, so that what it was asked counts anew."""
     pages = {"/cat.jpg": ("image/jpeg", marked(2)), "/dog.jpg": ("image/jpeg", marked(3)), "/bad.jpg": ("image/jpeg", BAD),
-             "/text": ("text/plain", b"no picture"), "/thumb.jpg": ("image/jpeg", marked(4))}
+             "/text": ("text/plain", b"no picture"), "/thumb.jpg": ("image/jpeg", marked(4)),
+             "/switched.jpg": ("image/jpeg", marked(5))}
     with Origin(pages) as site:
         yield site
 
@@ -89,13 +90,16 @@ def site(binaries, room, pict_rs):
     gate.configure("site", hosts=["lemmy.example"])
     gate.configure("media", max_file_count=3)
     gate.configure("pict_rs", url=recorder.url, api_key=f"file:{key}")
-    gate.start()
-    gate.add_list("csam/test", "sha256", [hashlib.sha256(BAD).hexdigest()])
     one = Site(gate, recorder, pict_rs)
-    yield one
-    one.has_nothing_unscreened()
-    gate.end()
-    recorder.end()
+    try:
+        gate.start()
+        gate.must("switch", "remote", "cache")
+        gate.add_list("csam/test", "sha256", [hashlib.sha256(BAD).hexdigest()])
+        yield one
+        one.has_nothing_unscreened()
+    finally:
+        gate.end()
+        recorder.end()
 
 
 def test_Invariant1_an_upload_is_screened_here_and_its_rendition_is_handed_on(site):
@@ -185,8 +189,10 @@ def test_a_link_thumbnail_is_fetched_here(site, origin):
 def test_a_refused_remote_picture_never_reaches_it(site, origin):
     before = len(site.recorder.requests())
     for _ in range(2):
-        assert site.gate.get(f"/image/original?proxy={quoted(origin.url('/bad.jpg'))}").status >= 400
-        assert site.gate.get(f"/image/download?url={quoted(origin.url('/bad.jpg'))}").status >= 400
+        shown = site.gate.get(f"/image/original?proxy={quoted(origin.url('/bad.jpg'))}")
+        assert (shown.status, shown.headers["Cache-Control"]) == (200, "no-store") and heart(BAD) not in shown.body  # the placeholder
+        stand_in, = is_taken(site.gate.get(f"/image/download?url={quoted(origin.url('/bad.jpg'))}"))
+        assert site.gate.get(f"/image/original/{stand_in['file']}", RELAYED).body == shown.body
     assert origin.asked.count("/bad.jpg") == 1
     assert site.recorder.requests()[before:] == []
 
@@ -277,6 +283,25 @@ def test_Invariant10_a_lockdown_holds(site):
     finally:
         site.gate.must("lockdown off")
     is_taken(upload(site.gate, pictures.jpeg(27), headers=RELAYED))
+
+
+def test_switches_of_remote_pictures_hold(site, origin):
+    url, before = quoted(origin.url("/switched.jpg")), len(site.recorder.requests())
+    site.gate.must("switch", "remote", "block")
+    try:
+        stand_in, = is_taken(site.gate.get(f"/image/download?url={url}"))
+        blocked = site.gate.get(f"/image/original/{stand_in['file']}", RELAYED)
+        assert (blocked.status, blocked.headers["Cache-Control"]) == (200, "no-store")
+        site.gate.must("switch", "remote", "pass_through")
+        passed = site.gate.get(f"/image/original/{stand_in['file']}", RELAYED)
+        assert (passed.status, passed.headers["Location"]) == (307, origin.url("/switched.jpg"))
+        assert site.recorder.requests()[before:] == [] and "/switched.jpg" not in origin.asked
+    finally:
+        site.gate.must("switch", "remote", "cache")
+    shown = site.gate.get(f"/image/original/{stand_in['file']}", RELAYED)
+    assert shown.status == 200 and pictures.MARKER not in shown.body and shown.body != blocked.body
+    assert origin.asked.count("/switched.jpg") == 1
+    site.has_nothing_unscreened()
 
 
 def test_while_it_is_gone_everything_says_so_and_goes_on_afterwards(site, origin):
