@@ -131,6 +131,7 @@ def test_everything_comes_over_under_its_names(gate, source):
 
 def test_a_database_gives_delete_tokens_and_proxied_addresses_too(gate, old, postgres):
     source = Source(old, postgres)
+    gate.must("switch remote cache")
     url = "https://elsewhere.example/cat.jpg"
     upload = old.add(pictures.jpeg(1), token="the-token-of-the-upload")
     proxied = old.add(pictures.jpeg(2), url=url, created=WHEN)
@@ -397,8 +398,10 @@ def test_a_second_import_waits_for_the_first_to_end(gate, old):
     command = [str(gate.program), "import", "pict-rs", *Source(old).arguments, "--config", str(gate.config)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=gate.folder)
     wait_until("some came in", lambda: taken(gate) > 5)
+    process.send_signal(signal.SIGSTOP)
     done = run(gate, Source(old))
     assert done.returncode == 1 and "another import is at work" in done.stderr
+    process.send_signal(signal.SIGCONT)
     assert process.wait(60) == 0
 
 

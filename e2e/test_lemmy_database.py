@@ -54,6 +54,7 @@ def test_announced_addresses_are_taken_over_once_and_again(gate, postgres, gener
 def test_a_stranger_gets_what_was_announced_before_we_came(gate, postgres):
     url = postgres.make("lemmy", "0.19")
     announce(postgres, "lemmy", "http://127.0.0.1:1/a.png")
+    gate.must("switch remote cache")
     gate.start()
     asked = "/image/original?proxy=http://127.0.0.1:1/a.png"
     assert gate.get(asked, wire.as_lemmy_relays()).status == 404, "nobody has announced it"
