@@ -27,6 +27,7 @@ TakeOver::Outcome outcome_of(const NotTaken& not_taken) {
                   : why.code == "unanswered"      ? End::unanswered
                   : why.code == "duplicate-alias" ? End::name_taken
                   : why.code == "not-kept"        ? End::stopped
+                  : why.code == "remote-closed"   ? End::no_picture
                   : why.fault == Fault::client    ? End::no_picture
                                                   : End::stopped;
   if (why.code == "not-kept")
