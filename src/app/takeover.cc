@@ -45,6 +45,11 @@ TakeoverLine line_about(const OldPicture& picture, std::string_view what, std::s
   return line;
 }
 
+std::uint64_t count_of(const std::string& what, const TakeoverProgress& progress) {
+  const auto found = progress.reported.find(what);
+  return found == progress.reported.end() ? 0 : found->second;
+}
+
 // Spreads work over a loop of this thread; `work` is awaited `count` times at once.
 template <class Work>
 Status all_at_once(std::size_t count, Work work) {
@@ -120,12 +125,12 @@ Result<TakeoverProgress> Takeover::run() {
   for (bool is_first = true;; is_first = false) {
     const auto begun = std::chrono::steady_clock::now();
     const OldPage page = TRY(wait_for(old.page(place.next, size)));
-    const std::uint64_t missing = progress.reported["missing"];
+    const std::uint64_t missing = count_of("missing", progress);
     progress.skipped += page.skipped;
     TRY(look_at_all(page, progress));
     // Nothing of what the old store names lies there: that is no loss but the wrong folder.
     if (is_first && is_beginning && page.pictures.size() >= kEnoughToTell &&
-        progress.reported["missing"] - missing == page.pictures.size())
+        count_of("missing", progress) - missing == page.pictures.size())
       return fail(Fault::client,
                   "none of the first {} files is in {}: is this what pict-rs stores into "
                   "(PICTRS__STORE__PATH), and may this user read it?",
