@@ -107,6 +107,15 @@ const Case kWithRow[] = {
            sql_text(picture(alias)));
      },
      kFromPost},
+    {"a post's proxied address with its parts the other way round",
+     [](auto& rows, auto& alias) {
+       rows.thumbnail(alias,
+                      rows.post({.url = "https://lemmy.example/api/v4/image/proxy?max_size=9&url="
+                                        "https%3A%2F%2Fa.example%2Fx.png",
+                                 .thumbnail = picture(alias),
+                                 .type = "image/png"}));
+     },
+     kFromPost},
     {"no post shows it any more",
      [](auto& rows, auto& alias) { rows.old_thumbnail(alias); },
      {.given = Given::with_row}},

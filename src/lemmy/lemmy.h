@@ -18,7 +18,7 @@
 // one end to the other, and keeps what it found in temporary tables of its session. It costs a
 // sequential read of post, comment, private_message, person, community and the small ones (a few
 // minutes for tens of millions of comments), no lock that Lemmy would notice, and temporary disk
-// space on the database's server of about 100 bytes for each thumbnail. After it every page is an
+// space on the database's server of about 300 bytes for each thumbnail. After it every page is an
 // index scan. What was posted after the survey is not seen: thumbnails younger than ten minutes
 // before it are not given out, and a comment that shows an older one since then is missed, which is
 // why a purged alias goes on leading to its origin.

@@ -48,13 +48,13 @@ std::string is_own(std::string_view url, const OwnSite& site) {
   std::string hosts;
   for (const std::string& host : site.hosts) hosts += (hosts.empty() ? "" : "|") + escaped(host);
   const std::string pattern = sql_literal("^https?://(" + hosts + ")\\.?(:[0-9]*)?([/?#]|$)");
-  std::string inner = fmt::format("CASE ");
-  for (const std::string_view path : {"/api/v3/image_proxy?url=", "/api/v4/image/proxy?url="}) {
-    const std::string start = site.url + std::string(path);
-    inner += fmt::format("WHEN starts_with({0}, {1}) THEN {2} ", url, sql_literal(start),
-                         decoded_start(fmt::format("substr({}, {})", url, start.size() + 1)));
-  }
-  inner += fmt::format("ELSE {} END", url);
+  const std::string behind =
+      decoded_start(fmt::format("substring({} FROM '[?&]url=([^&#]*)')", url));
+  const std::string proxy = fmt::format("starts_with({0}, {1}) OR starts_with({0}, {2})", url,
+                                        sql_literal(site.url + "/api/v3/image_proxy?"),
+                                        sql_literal(site.url + "/api/v4/image/proxy?"));
+  const std::string inner =
+      fmt::format("CASE WHEN {} THEN coalesce({}, {}) ELSE {} END", proxy, behind, url, url);
   return fmt::format("coalesce(({}) ~* {}, false)", inner, pattern);
 }
 
