@@ -19,6 +19,7 @@ class Missing {
 
   std::vector<std::string> grants() const {
     std::vector<std::string> grants;
+    grants.reserve(read_.size() + others_.size());
     for (const auto& [table, names] : read_)
       grants.push_back(fmt::format("SELECT ({}) ON {}", fmt::join(names, ", "), table));
     grants.insert(grants.end(), others_.begin(), others_.end());
@@ -26,6 +27,7 @@ class Missing {
   }
   std::string tables() const {
     std::vector<std::string> names;
+    names.reserve(read_.size());
     for (const auto& entry : read_) names.push_back(entry.first);
     return fmt::format("{}", fmt::join(names, ", "));
   }
