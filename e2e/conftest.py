@@ -4,7 +4,7 @@ import shutil
 import tempfile
 
 import pytest
-from gate import Gate
+from gate import Gate, small
 
 
 def pytest_addoption(parser):
@@ -27,7 +27,7 @@ def room():
 @pytest.fixture(scope="module")
 def gate(binaries, room):
     """One running gate for all tests of a file, for tests that leave it as they found it."""
-    running = Gate(binaries, room / "shared").start()
+    running = small(Gate(binaries, room / "shared")).start()
     yield running
     running.end()
 
@@ -38,7 +38,7 @@ def new_gate(binaries, room):
     made = []
 
     def make(**options):
-        made.append(Gate(binaries, tempfile.mkdtemp(dir=room), **options))
+        made.append(small(Gate(binaries, tempfile.mkdtemp(dir=room), **options)))
         return made[-1]
 
     yield make

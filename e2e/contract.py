@@ -10,7 +10,7 @@ import uuid
 
 import pytest
 import wire
-from gate import Gate
+from gate import Gate, small
 
 API_KEY = "a-key-for-tests-0123456789"
 UNKNOWN = "00000000-0000-4000-8000-000000000000.jpeg"
@@ -21,7 +21,7 @@ CANNOT_DECODE = ("command-failure", "decode-image")
 
 def configured(binaries, room, profile="lists-only", **sections):
     """A gate that is not started yet. `sections` are those of the config file: listen={"api_key": ""}; with a dot "media_image"."""
-    gate = Gate(binaries, tempfile.mkdtemp(dir=room), profile=profile)
+    gate = small(Gate(binaries, tempfile.mkdtemp(dir=room), profile=profile))
     sections = {"listen": {}, "egress": {}, "media": {}, "site": {}, **sections}
     sections["listen"] = {"api_key": API_KEY, **sections["listen"]}
     sections["egress"] = {"allow": ["127.0.0.1/32"], **sections["egress"]}

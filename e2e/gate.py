@@ -26,6 +26,12 @@ def wait_until(what, condition, seconds=30.0):
         time.sleep(0.01)
 
 
+def small(gate):
+    """With one decoder, which comes up faster than two: most tests ask for one picture at a time."""
+    gate.configure("decoder", workers=1)
+    return gate
+
+
 class Gate:
     def __init__(self, binaries, folder, profile="strict", program=None):
         self.program = pathlib.Path(program or pathlib.Path(binaries, "portcullis"))

@@ -132,7 +132,7 @@ def test_a_remote_picture_under_way_is_not_kept_when_the_switch_is_flipped(gate)
         asking.join()
         contract.is_error(answers[0], 403, "remote-not-stored")
         assert gate.query("SELECT count(*) FROM alias WHERE source = 'remote'") == [(0,)]
-        wait_until("its bytes are gone", lambda: set(gate.blobs()) == before, 30)
+        wait_until("its bytes are gone", lambda: set(gate.blobs()) <= before, 30)
 
 
 # --- over HTTP ---

@@ -4,7 +4,6 @@
 
 #include "app/guarded_fetcher.h"
 #include "app/wait_for.h"
-#include "lemmy/page_image.h"
 
 namespace portcullis::app {
 

@@ -13,7 +13,9 @@ Result<Purging> Purging::open(const std::string& config_file) {
   static const SystemClock clock;
   log::set_level(log::Level::error);
   Purging purging;
-  purging.engine = TRY(Engine::create(TRY(load_config(TRY(find_config(config_file)))), clock));
+  config::Config config = TRY(load_config(TRY(find_config(config_file))));
+  config.decoder.workers = 1;  // only what is on a list is looked at
+  purging.engine = TRY(Engine::create(std::move(config), clock));
   const Engine& engine = *purging.engine;
   purging.lock = TRY(lock_purging(engine.data));
   purging.files = blob::real_file_system();

@@ -1,4 +1,4 @@
-#include "lemmy/page_image.h"
+#include "lemmy/lemmy.h"
 
 #include <algorithm>
 #include <array>

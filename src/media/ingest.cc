@@ -54,7 +54,8 @@ Task<std::expected<scan::Screening, NotTaken>> Ingest::judge(const Spool& spool,
     co_return std::unexpected(std::move(*ended));
   if (!screening.rendition && !screening.known_blob) {
     ++shared_.counters.unanswered;
-    co_return std::unexpected(NotTaken{screening_unavailable()});
+    co_return std::unexpected(NotTaken{
+        screening_unavailable(), false, {Fault::us, "nothing was made of it", "unanswered"}});
   }
   co_return screening;
 }

@@ -55,7 +55,9 @@ class TakeOver::Room {
             [&](const store::RenditionRecord& record) { return record.original == original; });
         return is_same ? End::there_already : End::name_taken;
       }
-      if (TRY(services.store.was_deleted(alias))) return End::deleted;
+      // A tombstone or another stand-in leads elsewhere already.
+      if (TRY(services.store.was_deleted(alias)) || TRY(services.store.stand_in(alias)))
+        return End::deleted;
       if (TRY(services.store.is_gone(alias)) && !TRY(services.store.is_allowed(original)))
         return End::refused;
       return std::nullopt;

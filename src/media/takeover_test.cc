@@ -103,13 +103,11 @@ TEST_F(TakeOverTest, what_somebody_deleted_here_does_not_come_back) {
 }
 
 TEST_F(TakeOverTest, stops_with_a_sentence_while_nothing_may_come_in) {
-  ASSERT_TRUE(store_->set_switch(
-      {"uploads", "closed", "", "admin", clock_.now(), std::nullopt}));
+  ASSERT_TRUE(store_->set_switch({"uploads", "closed", "", "admin", clock_.now(), std::nullopt}));
   const auto closed = take("picture cat", name("cat.png"));
   EXPECT_EQ(closed.end, End::stopped);
   EXPECT_THAT(closed.why, HasSubstr("uploads are closed"));
-  ASSERT_TRUE(store_->set_switch(
-      {"uploads", "open", "", "admin", clock_.now(), std::nullopt}));
+  ASSERT_TRUE(store_->set_switch({"uploads", "open", "", "admin", clock_.now(), std::nullopt}));
   ASSERT_EQ(take("picture cat", name("cat.png")).end, End::taken);
   options_.max_bytes = 1;
   begin_again();
