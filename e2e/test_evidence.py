@@ -221,7 +221,7 @@ def test_Invariant12_the_audit_chain_shows_what_was_changed_missing_or_cut_off(k
     keeping.must("lockdown", "off")
     actions = [entry["action"] for entry in entries(keeping)]
     assert "policy changed" in actions and "verdict refuse" in actions and "evidence preserved" in actions
-    assert actions[-2:] == ["switch closed", "switch open"]
+    assert actions[-4:] == ["switch closed", "switch pass_through", "switch open", "switch default"]
     assert "none changed" in keeping.must("audit verify")
     head = keeping.must("audit head").strip()
     assert "goes on from the head" in keeping.must("audit verify", "--head", head)

@@ -1,5 +1,6 @@
 """Purging what only Lemmy's database knows to be federated: pictures that were taken over without a word of where they came from."""
 import json
+import re
 import tempfile
 import uuid
 
@@ -207,3 +208,14 @@ def test_a_pict_rs_that_fails_in_the_middle_is_said_and_the_purge_goes_on_later(
 def test_what_of_a_pict_rs_is_federated_only_lemmy_knows(gate):
     done = gate.cli("purge federated --pict-rs http://127.0.0.1:1")
     assert done.returncode == 1 and "--lemmy-db" in done.stderr
+
+
+def test_what_lemmy_names_and_a_list_knows_is_kept_as_evidence(lemmy, gate):
+    alias, good = lemmy.thumbnail("https://far.example/bad.jpg", "image/jpeg"), lemmy.thumbnail("https://far.example/good.jpg", "image/jpeg")
+    original, = gate.query(f"SELECT hex(original) FROM rendition JOIN alias ON alias.blob = rendition.blob WHERE alias = '{alias}'")[0]
+    gate.add_list("csam/test", "sha256", [original.lower()])
+    gate.configure("evidence", **dict(re.findall(r'(\w+) = "(.*)"', gate.must("evidence keygen", "--out", gate.folder / "keys"))))
+    said = lemmy.purge()
+    assert (said["purged"], said["preserved"], said["not_kept"]) == (1, 1, 0)
+    wait_until("the gate knows", lambda: lemmy.shown(alias) == 410, 5)
+    assert lemmy.shown(good) != 410

@@ -39,7 +39,7 @@ def api(gate, method, path="", body=None, token=TOKEN):
 
 
 @pytest.mark.parametrize("words,says", [
-    ("uploads shut", "uploads cannot be \"shut\"; it can be open, closed"), ("remote open", "cache, pass_through, block"),
+    ("uploads shut", "uploads cannot be \"shut\"; it can be open, closed"), ("remote open", "cache, pass_through, block, default"),
     ("registration closed", "there is no switch \"registration\""), ("uploads", "NAME and STATE"),
     ("uploads closed --for soon", "no length of time"),
 ])
@@ -78,6 +78,8 @@ def test_lockdown_off_restores_what_was_before(gate):
     assert (state(gate, "uploads")["state"], state(gate, "remote")["state"]) == ("closed", "pass_through")
     gate.must("lockdown off")
     assert (state(gate, "uploads")["state"], state(gate, "remote")["state"]) == ("open", "cache"), "twice on is off once"
+    gate.must("lockdown off")
+    assert (state(gate, "uploads")["state"], state(gate, "remote")["state"]) == ("open", "cache"), "there is nothing to lift"
 
 
 def test_invariant_10_closed_uploads_cover_every_way_in(gate):

@@ -56,9 +56,10 @@ struct Federated {
     return !options.pict_rs.empty() || purging.engine->config.pict_rs.is_on();
   }
   Result<std::unique_ptr<pictrs::Client>> pict_rs(egress::ConfiguredClient& http) const;
-  Result<LemmyPurgeProgress> purge_by_lemmy();
+  Rescan rescan();
+  Purge purge_by_record(Rescan& rescan);
+  Result<LemmyPurgeProgress> purge_by_lemmy(Purge& purge, PurgeProgress& of_lists);
   Result<LemmyPurgeProgress> purge_from(PictureShelf& shelf);
-  Result<PurgeProgress> purge_by_record();
   void left(const std::string& alias, std::string_view why);
   void say(const PurgeProgress& ours, const LemmyPurgeProgress& lemmys);
 };
@@ -140,11 +141,14 @@ Result<std::unique_ptr<pictrs::Client>> Federated::pict_rs(egress::ConfiguredCli
 }
 
 // What is written down here first, then what only Lemmy knows.
-Result<LemmyPurgeProgress> Federated::purge_by_lemmy() {
+Result<LemmyPurgeProgress> Federated::purge_by_lemmy(Purge& purge, PurgeProgress& of_lists) {
   Engine& engine = *purging.engine;
   const auto tell = [&](const std::vector<std::string>& aliases) { purging.tell(aliases); };
   if (!is_of_pict_rs()) {
-    OwnShelf shelf(*engine.store, engine.clock, tell);
+    const auto kept_back = [&](const store::Alias& alias) {
+      return purge.is_kept_back(alias, of_lists);
+    };
+    OwnShelf shelf(*engine.store, engine.clock, kept_back, tell);
     return database ? purge_from(shelf) : LemmyPurgeProgress{};
   }
   const auto http = TRY(egress::ConfiguredClient::create({}));
@@ -179,16 +183,22 @@ Result<LemmyPurgeProgress> Federated::purge_from(PictureShelf& shelf) {
   return purge.run(survey);
 }
 
-Result<PurgeProgress> Federated::purge_by_record() {
+Rescan Federated::rescan() {
   Rescan rescan{*purging.engine, *purging.blobs, *purging.keeper, {}, {}, {}};
-  rescan.on_hit = [&](const RescanHit& hit) { purging.tell(hit.aliases); };
+  rescan.on_hit = [this](const RescanHit& hit) { purging.tell(hit.aliases); };
+  return rescan;
+}
+
+Purge Federated::purge_by_record(Rescan& rescan) {
   Purge purge{rescan, {options.rate, options.even_without_origin}, {}, {}, {}};
-  purge.on_progress = [&](const PurgeProgress& progress) {
+  purge.on_progress = [this](const PurgeProgress& progress) {
     bar.show(progress.done, progress.total, fmt::format("{} purged", progress.purged));
   };
-  purge.on_gone = [&](const std::vector<std::string>& aliases) { purging.tell(aliases); };
-  purge.on_left = [&](const store::Alias& alias, std::string_view why) { left(alias.alias, why); };
-  return purge.run();
+  purge.on_gone = [this](const std::vector<std::string>& aliases) { purging.tell(aliases); };
+  purge.on_left = [this](const store::Alias& alias, std::string_view why) {
+    left(alias.alias, why);
+  };
+  return purge;
 }
 
 void Federated::say(const PurgeProgress& ours, const LemmyPurgeProgress& lemmys) {
@@ -219,8 +229,13 @@ Result<int> Federated::run() {
   Engine& engine = *purging.engine;
   TRY(engine.store->audit({.actor = actor(), .action = "purge federated begun"},
                           engine.clock.now()));
-  const LemmyPurgeProgress lemmys = TRY(purge_by_lemmy());
-  const PurgeProgress ours = TRY(purge_by_record());
+  Rescan judging = rescan();
+  Purge purge = purge_by_record(judging);
+  PurgeProgress of_lists;
+  const LemmyPurgeProgress lemmys = TRY(purge_by_lemmy(purge, of_lists));
+  PurgeProgress ours = TRY(purge.run());
+  ours.preserved += of_lists.preserved;
+  ours.not_kept += of_lists.not_kept;
   const std::uint64_t stay = ours.not_kept + ours.without_origin + lemmys.without_origin;
   TRY(engine.store->audit(
       {.actor = actor(),

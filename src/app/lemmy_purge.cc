@@ -18,12 +18,16 @@ Result<std::vector<PictureShelf::Taken>> OwnShelf::take_off(
   std::vector<store::Alias> going;
   for (const lemmy::Thumbnail& one : batch) {
     auto found = TRY(store_.find(one.alias));
-    taken.push_back(!found                                          ? Taken::not_there
-                    : found->alias.source == policy::Origin::upload ? Taken::a_users
-                                                                    : Taken::gone);
+    taken.push_back(!found ? Taken::not_there : Taken::gone);
+    if (!found) continue;
+    store::Alias& alias = found->alias;
+    if (alias.source == policy::Origin::upload)
+      taken.back() = Taken::a_users;
+    else if (kept_back_ && TRY(kept_back_(alias)))
+      taken.back() = Taken::kept_back;
     if (taken.back() != Taken::gone) continue;
-    going.push_back(std::move(found->alias));
-    if (going.back().url.empty()) going.back().url = one.origin;  // what we wrote down is better
+    if (alias.url.empty()) alias.url = one.origin;  // what we wrote down is better
+    going.push_back(std::move(alias));
   }
   const auto gone = TRY(store_.purge_remote(going, job, clock_.now()));
   if (on_gone_) on_gone_(gone.aliases);
@@ -57,7 +61,8 @@ Status LemmyPurge::take_off(const Page& leaving, const store::Job& job,
     progress.purged += taken[i] == Taken::gone;
     progress.not_there += taken[i] == Taken::not_there;
     progress.a_users += taken[i] == Taken::a_users;
-    if (taken[i] != Taken::a_users && !leaving[i].origin.empty())
+    const bool is_there_no_more = taken[i] == Taken::gone || taken[i] == Taken::not_there;
+    if (is_there_no_more && !leaving[i].origin.empty())
       rewrites.push_back({leaving[i].alias, leaving[i].origin});
   }
   if (options.rewrite_posts && !rewrites.empty())

@@ -19,6 +19,7 @@ class PictureShelf {
     gone,       // and leads to its origin, where that is known
     not_there,  // it was not stored
     a_users,    // it is somebody's upload by what is written down here, so it stays
+    kept_back,  // it is on a list: kept as evidence, or left because that was not possible
   };
   virtual ~PictureShelf() = default;
   // Takes them off, those without an origin too, and saves the job, which is as it is afterwards.
@@ -27,18 +28,24 @@ class PictureShelf {
                                               const store::Job& job) = 0;
 };
 
-// Of this gate's own store.
+// Of this gate's own store. Lists are asked first, by what is written down of a picture.
 class OwnShelf final : public PictureShelf {
  public:
+  // What `kept_back` keeps as evidence, or says must stay, is not taken off. May be empty.
   OwnShelf(store::Store& store, const Clock& clock,
+           std::function<Result<bool>(const store::Alias&)> kept_back,
            std::function<void(const std::vector<std::string>&)> on_gone)
-      : store_(store), clock_(clock), on_gone_(std::move(on_gone)) {}
+      : store_(store),
+        clock_(clock),
+        kept_back_(std::move(kept_back)),
+        on_gone_(std::move(on_gone)) {}
   Result<std::vector<Taken>> take_off(const std::vector<lemmy::Thumbnail>& batch,
                                       const store::Job& job) override;
 
  private:
   store::Store& store_;
   const Clock& clock_;
+  std::function<Result<bool>(const store::Alias&)> kept_back_;
   std::function<void(const std::vector<std::string>&)> on_gone_;
 };
 

@@ -6,26 +6,27 @@
 
 namespace portcullis::app {
 
-Result<bool> Purge::may_go(const RemoteAlias& one, PurgeProgress& progress) {
+Result<bool> Purge::is_kept_back(const store::Alias& alias, PurgeProgress& progress) {
   Engine& engine = rescan.engine;
   const auto ruleset = engine.scanner->ruleset();
-  if (has_lists(ruleset->policy)) {
-    const auto provenance = TRY(engine.store->provenance(one.alias.blob));
-    if (const auto match = on_a_list(*ruleset, provenance.originals)) {
-      const auto taken_off = rescan.take_off_if_hit(one.alias.blob);
-      if (!taken_off) {
-        ++progress.not_kept;
-        if (on_left)
-          on_left(one.alias, fmt::format("{}, and could not be kept as evidence: {}", *match,
-                                         taken_off.error().what));
-        return false;
-      }
-      if (*taken_off) {
-        ++progress.preserved;
-        return false;
-      }
-    }
+  if (!has_lists(ruleset->policy)) return false;
+  const auto provenance = TRY(engine.store->provenance(alias.blob));
+  const auto match = on_a_list(*ruleset, provenance.originals);
+  if (!match) return false;
+  const auto taken_off = rescan.take_off_if_hit(alias.blob);
+  if (taken_off) {
+    progress.preserved += *taken_off;
+    return *taken_off;
   }
+  ++progress.not_kept;
+  if (on_left)
+    on_left(alias, fmt::format("{}, and could not be kept as evidence: {}", *match,
+                               taken_off.error().what));
+  return true;
+}
+
+Result<bool> Purge::may_go(const RemoteAlias& one, PurgeProgress& progress) {
+  if (TRY(is_kept_back(one.alias, progress))) return false;
   if (one.alias.url.empty() && !one.is_proxied && !options.even_without_origin) {
     ++progress.without_origin;
     if (on_left) on_left(one.alias, "its origin is not known");

@@ -38,9 +38,12 @@ struct Purge {
   // on there.
   Result<PurgeProgress> run();
 
+  // Whether a stored picture is on a list and so is not purged: it was sealed and taken off, or
+  // stays because it could not be sealed, which on_left is told.
+  Result<bool> is_kept_back(const store::Alias& alias, PurgeProgress& progress);
+
  private:
   using RemoteAlias = store::Store::RemoteAlias;
-  // Whether it can go now, or has gone already because it was on a list.
   Result<bool> may_go(const RemoteAlias& one, PurgeProgress& progress);
 };
 

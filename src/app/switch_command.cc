@@ -82,7 +82,7 @@ void add_switch_commands(const CommandLine& line) {
                                   options, switch_command);
   command->add_option("name", options->name, "uploads or remote");
   command->add_option("state", options->state,
-                      "uploads: open, closed; remote: cache, pass_through, block");
+                      "uploads: open, closed; remote: cache, pass_through, block, default");
   add_options(*command, *options);
   command = add_command(line, line.app, "lockdown",
                         "Close uploads and store no remote pictures, at once; off restores what "

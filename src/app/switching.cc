@@ -8,7 +8,7 @@ namespace json = boost::json;
 
 namespace {
 
-constexpr std::string_view kClosed = "closed";
+constexpr std::string_view kOpen = "open", kClosed = "closed";
 
 std::string in_seconds(WallTime time) { return rfc3339(time).substr(0, 19) + "Z"; }
 
@@ -19,6 +19,12 @@ Result<std::vector<std::string>> meant_by(const std::string& what) {
   if (std::ranges::find(all, what) == all.end())
     return fail(Fault::client, "lockdown knows {}, not \"{}\"", fmt::join(all, " and "), what);
   return std::vector{what};
+}
+
+// Whether there is anything to lift.
+bool is_locked_down(std::string_view state) {
+  return state == kClosed || state == store::name(store::RemotePictures::pass_through) ||
+         state == store::name(store::RemotePictures::block);
 }
 
 }  // namespace
@@ -56,11 +62,12 @@ Result<std::vector<store::Switch>> lift_lockdown(store::Store& store, const std:
   std::vector<store::Switch> flipped;
   for (const std::string& name : TRY(meant_by(what))) {
     const auto current = TRY(store.get_switch(name));
-    if (!current || store::state_at(current, now).empty()) continue;
+    if (!current || !is_locked_down(store::state_at(current, now))) continue;
     store::Switch value = *current;
-    // Nobody had said anything before: the default holds again.
-    value.until = value.before.empty() ? std::optional(now) : std::nullopt;
-    if (!value.before.empty()) value.state = value.before;
+    value.until = std::nullopt;
+    value.state = !value.before.empty()     ? value.before
+                  : name == store::kUploads ? std::string(kOpen)
+                                            : std::string(store::kDefaultState);
     value.message = value.reason = value.before = "";
     value.who = who;
     value.when = now;
@@ -79,7 +86,9 @@ std::vector<store::Switch> all_switches(const std::vector<store::Switch>& flippe
     const std::string state = found == flipped.end() ? std::string() : store::state_at(value, now);
     if (found == flipped.end() || state != value.state) value = {};
     value.name = kind.name;
-    value.state = !state.empty() ? state : kind.name == store::kUploads ? "open" : "default";
+    value.state = !state.empty()                 ? state
+                  : kind.name == store::kUploads ? kOpen
+                                                 : store::kDefaultState;
     all.push_back(std::move(value));
   }
   return all;
@@ -99,7 +108,7 @@ json::object to_json(const store::Switch& value) {
 
 std::string to_text(const store::Switch& value) {
   std::string text = value.state;
-  if (value.state == "default")
+  if (value.state == store::kDefaultState)
     text = "default (kept while the policy has a classifier, else passed through)";
   if (!value.who.empty()) text += fmt::format(", by {} at {}", value.who, in_seconds(value.when));
   if (value.until) text += ", until " + in_seconds(*value.until);

@@ -243,6 +243,7 @@ TEST(Switches, the_state_that_holds) {
       {"for a while yet", value("block", 1'001, "cache"), "block", RemotePictures::block},
       {"its time is over", value("block", 1'000, "cache"), "cache", RemotePictures::cache},
       {"over, and nothing before", value("block", 1'000, ""), "", std::nullopt},
+      {"said to be the default", value("default", std::nullopt, "block"), "default", std::nullopt},
       {"a word that is not known", value("maybe", std::nullopt, ""), "maybe",
        RemotePictures::block},
   };

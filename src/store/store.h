@@ -317,7 +317,8 @@ class Store : public Ledger {
   // Proxied copies not asked for since `before`, at most `most`.
   virtual Result<Gone> expire_proxied(WallTime before, std::size_t most) = 0;
   // Of variants, and of proxied copies too unless `variants_alone`, those that nobody has asked for
-  // the longest, until `bytes` are freed, at most `most`.
+  // the longest, until `bytes` are freed, at most `most`; when none are left, pictures that Lemmy
+  // had downloaded, the oldest first, each of which leaves a tombstone.
   virtual Result<Gone> evict(std::uint64_t bytes, bool variants_alone, std::size_t most) = 0;
   virtual Result<Usage> usage() = 0;
 

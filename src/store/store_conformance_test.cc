@@ -646,6 +646,34 @@ TEST_P(Derived, the_longest_unused_make_room_and_uploads_never) {
   EXPECT_EQ(store_->usage()->variants, 0u);
 }
 
+TEST_P(Derived, downloaded_pictures_make_room_last_and_lead_to_their_origin_then) {
+  const auto download = [&](const std::string& alias) {
+    ASSERT_TRUE(store_->publish({claim(alias).id,
+                                 {alias,
+                                  "t",
+                                  digest(alias),
+                                  clock_.now(),
+                                  policy::Origin::remote,
+                                  {},
+                                  "https://far.example/" + alias},
+                                 {},
+                                 {},
+                                 {}}));
+    clock_.advance(std::chrono::seconds(1));
+  };
+  download("old.png");
+  download("new.png");
+  add("mine.png", "mine");
+  ASSERT_TRUE(add_variant("new.png", "one", "a look"));
+  EXPECT_EQ(store_->evict(1'000, false, 10)->variants, 1u);
+  EXPECT_EQ(store_->evict(1'000, false, 10)->aliases, std::vector<std::string>{"old.png"});
+  EXPECT_EQ((*store_->stand_in("old.png"))->url, "https://far.example/old.png");
+  EXPECT_TRUE(*store_->find("new.png"));
+  EXPECT_EQ(store_->evict(1'000'000, false, 10)->aliases, std::vector<std::string>{"new.png"});
+  EXPECT_TRUE(store_->evict(1'000'000, false, 10)->aliases.empty()) << "uploads never go";
+  EXPECT_TRUE(*store_->find("mine.png"));
+}
+
 TEST_P(Derived, pages_go_from_the_newest_to_the_oldest_and_back) {
   for (const char* name : {"a", "b", "c", "d", "e"}) {
     add(name, name);

@@ -8,7 +8,8 @@ namespace portcullis::store {
 namespace {
 
 constexpr std::array<std::string_view, 2> kUploadStates{"open", "closed"};
-constexpr std::array<std::string_view, 3> kRemoteStates{"cache", "pass_through", "block"};
+constexpr std::array<std::string_view, 4> kRemoteStates{"cache", "pass_through", "block",
+                                                        kDefaultState};
 constexpr std::array<SwitchKind, 2> kKinds{SwitchKind{kUploads, kUploadStates},
                                            SwitchKind{kRemote, kRemoteStates}};
 
@@ -47,7 +48,7 @@ bool uploads_are_open(const std::optional<Switch>& value, WallTime now) {
 
 std::optional<RemotePictures> remote_pictures(const std::optional<Switch>& value, WallTime now) {
   const std::string state = state_at(value, now);
-  if (state.empty()) return std::nullopt;
+  if (state.empty() || state == kDefaultState) return std::nullopt;
   for (const RemotePictures one : {RemotePictures::cache, RemotePictures::pass_through})
     if (state == name(one)) return one;
   return RemotePictures::block;

@@ -13,11 +13,13 @@ namespace portcullis::store {
 
 // `uploads`: whether people may upload: open, closed.
 // `remote`: what becomes of pictures that others host: cache (fetched, screened, kept),
-// pass_through (never stored; browsers are sent to their origin), block (nothing of them is shown).
+// pass_through (never stored; browsers are sent to their origin), block (nothing of them is shown),
+// or default: as if nobody had ever said anything.
 enum class RemotePictures { cache, pass_through, block };
 std::string_view name(RemotePictures state);
 
 inline constexpr std::string_view kUploads = "uploads", kRemote = "remote";
+inline constexpr std::string_view kDefaultState = "default";
 
 // How one was flipped last.
 struct Switch {

@@ -175,6 +175,10 @@ CREATE INDEX handed_on_parent ON handed_on (parent) WHERE parent IS NOT NULL;
 CREATE INDEX handed_on_uploader ON handed_on (uploader) WHERE uploader IS NOT NULL;
 CREATE INDEX handed_on_original ON handed_on (original);
 )sql",
+    // 7: which downloaded pictures are the oldest.
+    R"sql(
+CREATE INDEX alias_remote ON alias (created) WHERE source = 'remote';
+)sql",
 };
 
 }  // namespace

@@ -77,6 +77,8 @@ bool is_of_host(std::string_view url, std::string_view host) {
           std::string_view(":/?#").find(url[host.size()]) != std::string_view::npos);
 }
 
+}  // namespace
+
 Status purge_one(Connection& connection, const std::string& alias, const std::string& url,
                  Store::Gone& gone) {
   const auto found = TRY(stored(connection, alias));
@@ -94,8 +96,6 @@ Status purge_one(Connection& connection, const std::string& alias, const std::st
     TRY(insert_stand_in(connection, {one.alias, one.delete_token, url, one.created, true}));
   return {};
 }
-
-}  // namespace
 
 Result<std::optional<StandIn>> SqliteStore::stand_in(const std::string& alias) {
   return readers_.with_one([&](Connection& connection) -> Result<std::optional<StandIn>> {

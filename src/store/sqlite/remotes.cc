@@ -51,6 +51,25 @@ Status drop(Connection& connection, const Candidate& one, Store::Gone& gone) {
   return release(connection, one.blob);
 }
 
+// When nobody was asked for when, the oldest go first.
+Status drop_downloads(Connection& connection, std::uint64_t bytes, std::size_t most,
+                      Store::Gone& gone) {
+  std::vector<std::pair<std::string, std::string>> oldest;
+  {
+    Query query = TRY(connection.prepare(
+        "SELECT alias, url FROM alias WHERE source = 'remote' AND url IS NOT NULL AND parent IS "
+        "NULL AND NOT EXISTS (SELECT 1 FROM remote WHERE remote.alias = alias.alias) ORDER BY "
+        "created LIMIT ?"));
+    query.bind(std::uint64_t{most});
+    while (TRY(query.step())) oldest.emplace_back(query.text(0), query.text(1));
+  }
+  for (const auto& [alias, url] : oldest) {
+    if (gone.bytes >= bytes) return {};
+    TRY(purge_one(connection, alias, url, gone));
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<std::optional<Remote>> SqliteStore::remote(const std::string& url) {
@@ -165,9 +184,10 @@ Result<Store::Gone> SqliteStore::evict(std::uint64_t bytes, bool variants_alone,
       query.bind(std::uint64_t{most});
     Gone gone;
     for (const Candidate& one : TRY(read_candidates(std::move(query)))) {
-      if (gone.bytes >= bytes) break;
+      if (gone.bytes >= bytes) return gone;
       TRY(drop(connection, one, gone));
     }
+    if (!variants_alone) TRY(drop_downloads(connection, bytes, most, gone));
     return gone;
   });
 }

@@ -176,6 +176,10 @@ Status release(Connection& connection, const Sha256& blob);
 Result<std::optional<Switch>> read_switch(Connection& connection, const std::string& name);
 // Of columns `alias, delete_token, blob, created, source, parent, url, uploader`.
 Result<Alias> read_alias(const Query& query, int first_column);
+// A stored picture that is no user's upload goes, with those derived from it; each leads to `url`
+// from then on, unless that is empty or nobody knows the alias.
+Status purge_one(Connection& connection, const std::string& alias, const std::string& url,
+                 Store::Gone& gone);
 Status write_job(Connection& connection, const Job& job);
 // All aliases of a blob, those derived from them, and its variants.
 Result<std::vector<std::string>> remove_aliases_of(Connection& connection, const Sha256& blob);
