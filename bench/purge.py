@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import json
 import pathlib
+import random
 import signal
 import sqlite3
 import subprocess
@@ -22,6 +23,14 @@ from gate import Gate  # noqa: E402
 
 BYTES = b"x" * 200
 NOW = 1_790_000_000_000_000
+
+
+def balanced(count):
+    """As many PDQ hashes; half of the bits of each are set, as in those of pictures."""
+    source, bits = random.Random(1), [True] * 128 + [False] * 128
+    for _ in range(count):
+        source.shuffle(bits)
+        yield f"{sum(1 << i for i, bit in enumerate(bits) if bit):064x}"
 
 
 def fill(gate, count):
@@ -70,7 +79,7 @@ def main():
         gate = Gate(binaries, pathlib.Path(folder) / "gate", profile="lists-only").start()
         gate.store(pictures.jpeg(1, 640, 480))
         gate.stop()
-        gate.add_list("csam/x", "pdq", (hashlib.sha256(b"list%d" % i).hexdigest() for i in range(100_000)))
+        gate.add_list("csam/x", "pdq", balanced(100_000))
         fill(gate, count)
         left = lambda: gate.query("SELECT count(*) FROM alias WHERE source = 'remote'")[0][0]
         first = Purging(gate)
