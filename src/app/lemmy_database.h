@@ -16,7 +16,7 @@ inline constexpr const char* kLemmyDbHelp =
     "[lemmy] database)";
 
 // `where` as --lemmy-db says it; empty: [lemmy] database. Nothing is shown of the address but what
-// lemmy::shown_url() leaves of it.
+// postgres::shown_url() leaves of it.
 Result<std::unique_ptr<lemmy::Database>> open_lemmy(const std::string& where,
                                                     const config::Config& config, lemmy::Use use);
 

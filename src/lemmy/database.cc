@@ -6,6 +6,9 @@
 
 namespace portcullis::lemmy {
 
+using postgres::array_of;
+using postgres::parse_target;
+
 namespace {
 
 constexpr std::size_t kMostPosts = 4;  // of one thumbnail; somebody could make any number
@@ -215,7 +218,8 @@ Status prepare(Connection& connection, const Options& options) {
 }  // namespace
 
 Result<std::unique_ptr<Database>> open(const std::string& url, const Options& options) {
-  auto connection = TRY(Connection::open(TRY(parse_target(url)), options.connect_timeout));
+  auto connection =
+      TRY(Connection::open(TRY(parse_target(url, "Lemmy's database")), options.connect_timeout));
   TRY(prepare(*connection, options));
   Schema schema = TRY(recognise(*connection, options.use));
   OwnSite site{TRY(read_site_url(*connection, schema)), options.hosts};

@@ -153,9 +153,6 @@ class Database {
 // rights that are missing (each with the GRANT that gives them), a database of another site.
 Result<std::unique_ptr<Database>> open(const std::string& url, const Options& options);
 
-// For people and logs: the address without password or parameters. Pure.
-std::string shown_url(const std::string& url);
-
 // What a picture's or post's address stands for: the `url` inside of "/api/v3/image_proxy?url=" or
 // "/api/v4/image/proxy?url=" on `site_url`, in whatever case it is percent-encoded; anything else
 // as it is. Pure.

@@ -2,9 +2,12 @@
 
 #include <gtest/gtest.h>
 
-#include "lemmy/connection.h"
+#include "postgres/postgres.h"
 
 namespace portcullis::lemmy {
+
+using postgres::parse_target;
+using postgres::shown_url;
 namespace {
 
 const OwnSite kSite{"https://lemmy.example", {"lemmy.example", "old.lemmy.example"}};
@@ -77,7 +80,7 @@ TEST(Origins, what_must_not_be_shown_is_not) {
   };
   for (const auto& row : rows) {
     EXPECT_EQ(shown_url(row.url), row.shown);
-    const auto target = parse_target(row.url);
+    const auto target = parse_target(row.url, "Lemmy's database");
     if (!target) {
       EXPECT_EQ(target.error().fault, Fault::client);
       EXPECT_FALSE(target.error().what.contains("hunter2")) << target.error().what;

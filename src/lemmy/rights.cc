@@ -4,6 +4,8 @@
 
 namespace portcullis::lemmy {
 
+using postgres::quoted_name;
+
 namespace {
 
 // What must be granted, as statements.

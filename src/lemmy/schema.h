@@ -2,10 +2,13 @@
 // read. Private to the room.
 #pragma once
 
-#include "lemmy/connection.h"
 #include "lemmy/lemmy.h"
+#include "postgres/postgres.h"
 
 namespace portcullis::lemmy {
+
+using postgres::Connection;
+using postgres::Rows;
 
 // Columns of one table that may name a picture.
 struct Reference {

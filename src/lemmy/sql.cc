@@ -1,8 +1,10 @@
 #include "lemmy/sql.h"
 
-#include "lemmy/connection.h"
+#include "postgres/postgres.h"
 
 namespace portcullis::lemmy {
+
+using postgres::sql_literal;
 
 namespace {
 

@@ -2,6 +2,8 @@
 
 namespace portcullis::lemmy {
 
+using postgres::quoted_name;
+
 namespace {
 
 Status make_tables(Connection& connection) {

@@ -142,7 +142,7 @@ std::string quoted_name(std::string_view name) {
   return result + '"';
 }
 
-std::string quoted(std::string_view text) {
+std::string sql_literal(std::string_view text) {
   std::string result = "'";
   for (const char c : text) {
     if (c == '\'') result += '\'';

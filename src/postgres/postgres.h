@@ -101,6 +101,6 @@ std::string array_of(std::span<const std::string> texts);
 // A name in SQL, quoted. Pure.
 std::string quoted_name(std::string_view name);
 // A text in SQL, quoted. Pure; standard_conforming_strings must be on.
-std::string quoted(std::string_view text);
+std::string sql_literal(std::string_view text);
 
 }  // namespace portcullis::postgres
